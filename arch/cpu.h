@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What this CPU and this operating system can execute. Capability only: whether an instruction set is
+ * worth using is measured elsewhere. Knows nothing of kernels.
+ */
+#ifndef ATTUNE_ARCH_CPU_H
+#define ATTUNE_ARCH_CPU_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One bit a feature; X(bit name, word in texts). */
+#define ATTUNE_CPU_FEATURES(X)                                                                     \
+    X(AVX, avx) X(AVX2, avx2) X(FMA, fma) X(F16C, f16c) X(AVX512F, avx512f) X(AVX512BW, avx512bw)  \
+    X(AVX512DQ, avx512dq) X(AVX512VL, avx512vl) X(AVX512VNNI, avx512vnni)                          \
+    X(AVX512BF16, avx512bf16) X(AVX512FP16, avx512fp16) X(NEON, neon) X(DOTPROD, dotprod)          \
+    X(FP16, fp16) X(BF16, bf16) X(I8MM, i8mm) X(SVE, sve)
+
+enum attune_cpu_feature_index {
+#define X(name, word) ATTUNE_CPU_INDEX_##name,
+    ATTUNE_CPU_FEATURES(X)
+#undef X
+    ATTUNE_CPU_FEATURE_COUNT
+};
+enum attune_cpu_feature {
+#define X(name, word) ATTUNE_CPU_##name = 1u << ATTUNE_CPU_INDEX_##name,
+    ATTUNE_CPU_FEATURES(X)
+#undef X
+};
+
+/* What a kernel of an instruction set needs, as kernels.def names it. */
+enum {
+    ATTUNE_REQUIRES_SCALAR = 0,
+    ATTUNE_REQUIRES_AVX2 = ATTUNE_CPU_AVX | ATTUNE_CPU_AVX2 | ATTUNE_CPU_FMA | ATTUNE_CPU_F16C,
+    ATTUNE_REQUIRES_AVX512 = ATTUNE_REQUIRES_AVX2 | ATTUNE_CPU_AVX512F | ATTUNE_CPU_AVX512BW |
+                             ATTUNE_CPU_AVX512DQ | ATTUNE_CPU_AVX512VL,
+    ATTUNE_REQUIRES_NEON = ATTUNE_CPU_NEON
+};
+
+struct attune_cpu {
+    char vendor[16];
+    char brand[64];
+    int32_t family, model, stepping; /* MIDR's implementer, part, variant.revision on Arm */
+    uint32_t listed; /* what CPUID or the auxiliary vector lists */
+    uint32_t usable; /* and the operating system saves the registers of */
+};
+
+/* Detected once; thread-safe; never fails. */
+const struct attune_cpu *attune_cpu_detect(void);
+/* "avx2" for one feature bit; NULL when the index is none. */
+const char *attune_cpu_feature_word(int index);
+/* The features left below a ceiling ("scalar", "avx2", "avx512", "neon"; NULL or "" for no ceiling).
+ * Only takes away. Returns 0 and leaves *features alone when the word is unknown on every machine. */
+int attune_cpu_mask(const char *max_isa, uint32_t *features);
+/* "scalar, avx2, avx512, neon", for error texts. */
+const char *attune_cpu_isa_words(void);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Cores, caches and memory as hwloc sees them, and binding. topology.c alone includes hwloc.h.
+ */
+#ifndef ATTUNE_ARCH_TOPOLOGY_H
+#define ATTUNE_ARCH_TOPOLOGY_H
+
+#include <stdint.h>
+
+struct attune_cache_level {
+    int64_t size;   /* bytes; 0: not known */
+    int32_t line;   /* bytes */
+    int32_t ways;   /* 0: not known; -1: fully associative */
+    int32_t shared; /* logical CPUs that share one */
+};
+
+struct attune_topology {
+    struct attune_cache_level l1d, l2, l3;
+    int32_t logical, cores, packages, numa_nodes; /* of the machine */
+    int32_t kinds;   /* kinds of cores (hwloc's cpukinds), 1 where unknown */
+    int32_t allowed; /* logical CPUs that this process may use: cpuset, OMP places or mask, CPU quota */
+    int32_t bound_by_user; /* OMP_PROC_BIND or OMP_PLACES is set: do not pin */
+    int64_t memory;  /* bytes */
+};
+
+/* Loaded once; thread-safe; where hwloc knows nothing the fields hold defaults (32 KiB, 512 KiB, ...). */
+const struct attune_topology *attune_topology_get(void);
+/* Binds the calling thread to the core meant for worker `index` of `count`. 0 when bound. */
+int attune_topology_bind(int index, int count);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The team that runs a plan: one a process, led by a thread of our own, so that its OpenMP pool is
+ * ours and may be pinned. threads.c alone includes omp.h.
+ */
+#ifndef ATTUNE_ENGINE_THREADS_H
+#define ATTUNE_ENGINE_THREADS_H
+
+#include <stdint.h>
+
+#include "attune/attune.h"
+
+/* Called once for every worker in [0, workers), possibly one after the other in one thread. */
+typedef void attune_work_fn(void *argument, int32_t worker, int32_t workers);
+
+struct attune_team_options {
+    int32_t pin;
+    attune_parallel_for *parallel_for; /* the caller's pool; NULL: ours */
+    void *parallel_for_user;
+};
+
+/* Runs work for `workers` workers and returns when all have. Never fails: a busy team, a parallel
+ * region, a forked child, workers == 1 or threads that cannot start mean a serial run in the caller.
+ * Every worker runs in round-to-nearest with denormals on; the caller's floating-point mode, affinity
+ * and errno are as before. Thread-safe. */
+void attune_team_run(const struct attune_team_options *options, int32_t workers,
+                     attune_work_fn *work, void *argument);
+
+#endif
