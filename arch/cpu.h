@@ -50,7 +50,8 @@ const struct attune_cpu *attune_cpu_detect(void);
 /* "avx2" for one feature bit; NULL when the index is none. */
 const char *attune_cpu_feature_word(int index);
 /* The features left below a ceiling ("scalar", "avx2", "avx512", "neon"; NULL or "" for no ceiling).
- * Only takes away. Returns 0 and leaves *features alone when the word is unknown on every machine. */
+ * Only takes away: below a word of the other architecture nothing of this one remains (neon on x86 is
+ * scalar). Returns 0 and leaves *features alone when the word is unknown on every machine. */
 int attune_cpu_mask(const char *max_isa, uint32_t *features);
 /* "scalar, avx2, avx512, neon", for error texts. */
 const char *attune_cpu_isa_words(void);
