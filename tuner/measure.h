@@ -16,9 +16,20 @@ struct attune_measurement {
     int32_t samples;
 };
 
+#define ATTUNE_MEASURE_SAMPLES 1000 /* at most so many samples enter a measurement */
+
 double attune_clock_seconds(void);
-/* Warms up, finds how many calls make a sample of at least `sample_seconds`, then takes samples until
- * `total_seconds` have passed (at least 5, at most 1000). */
+/* The parts of a measurement, for those who interleave several. Calls once to warm up, then returns
+ * how many calls make a sample of at least `sample_seconds`. */
+int64_t attune_measure_calibrate(attune_measured_fn *run, void *argument, double sample_seconds);
+/* One sample: `calls` calls; returns seconds a call. */
+double attune_measure_sample(attune_measured_fn *run, void *argument, int64_t calls);
+/* Minimum and median of samples, which are sorted in place. `count` >= 1. */
+void attune_measure_summarize(double *samples, int32_t count, int64_t calls,
+                              struct attune_measurement *result);
+
+/* All of it: warms up, calibrates, then takes samples until `total_seconds` have passed (at least 5,
+ * at most ATTUNE_MEASURE_SAMPLES). */
 void attune_measure(attune_measured_fn *run, void *argument, double sample_seconds,
                     double total_seconds, struct attune_measurement *result);
 
