@@ -25,6 +25,7 @@ struct attune_shape {
     int64_t width;      /* of a convolution over time */
     int64_t out_width;  /* columns of `out` after out_weight, h * e without */
     int32_t from_x;     /* self dot over x with in_weight */
+    int32_t out_heads;  /* `out` has an axis of heads: [B,H,T_q,E] */
     int32_t prepared;   /* ATTUNE_PREPARED_KEYS */
 };
 
@@ -36,6 +37,9 @@ enum attune_status attune_shape_resolve(const struct attune_problem *problem,
  * nothing; values of lengths inside 0..T. Needs no workspace. */
 enum attune_status attune_shape_check_args(const struct attune_shape *shape,
                                            const struct attune_args *args);
+/* The same for attune_plan_prepare(): the tensors of the key side (key, w_key, weight, key_lengths). */
+enum attune_status attune_shape_check_key_args(const struct attune_shape *shape,
+                                               const struct attune_args *args);
 /* key_lengths[b] and query_lengths[b], or T_k and T_q where there are none. */
 int64_t attune_shape_key_length(const struct attune_shape *shape, const struct attune_args *args,
                                 int64_t b);
