@@ -151,16 +151,19 @@ struct attune_adjust_args {
 typedef int attune_adjust_fn(const struct attune_adjust_args *args);
 
 /* softmax: one block of the online softmax over m rows of n scores, in base 2. With c = `factor` > 0:
- *   M = max(max[i], max_j c s_ij);  p_ij = 2^(c s_ij - M);  alpha[i] = 2^(max[i] - M)
- *   sum[i] = sum[i] * alpha[i] + sum_j p_ij;  max[i] = M;  s_ij <- p_ij
- * A score of -inf gives exactly 0, as does any c s_ij - M < -127; c s_ij = M gives exactly 1. Elements
- * j >= n up to the next multiple of the vector become 0. NaN in a row makes its sum NaN. max[i] starts
- * at -FLT_MAX (never -inf), sum[i] at 0. The sum runs in fixed chains by j. Error of p: 2 ulp. */
+ *   M = max(row_max[i], max_j s_ij);  p_ij = 2^(c (s_ij - M));  alpha[i] = 2^(c (row_max[i] - M))
+ *   row_sum[i] = row_sum[i] * alpha[i] + sum_j p_ij;  row_max[i] = M;  s_ij <- p_ij
+ * The maximum is that of the scores themselves, not of c s: s - M loses nothing and cannot overflow
+ * to a wrong weight, and a score equal to M gives exactly 1. A score of -inf gives exactly 0, as does
+ * any c (s_ij - M) < -127. Elements j >= n up to the next multiple of the vector become 0. NaN in a
+ * row makes its sum NaN. row_max[i] starts at -FLT_MAX (never -inf), row_sum[i] at 0. The sum of a
+ * call runs in fixed chains by j. Error of p: 2 ulp of the exponential at its argument as rounded,
+ * which is within 2 * 2^-24 of c (s_ij - M), relatively. */
 struct attune_softmax_args {
     float *s;
     int64_t lds, m, n;
     float factor;
-    float *max, *sum, *alpha;
+    float *row_max, *row_sum, *alpha;
 };
 typedef void attune_softmax_fn(const struct attune_softmax_args *args);
 
@@ -180,13 +183,16 @@ struct attune_wsum_args {
 };
 typedef void attune_wsum_fn(const struct attune_wsum_args *args);
 
-/* merge: joins `parts` kv splits of one row, in index order: M = max_p max[p * max_stride], then
- * o[c] = sum_p 2^(max_p - M) o_p[c], sum = sum_p 2^(max_p - M) sum_p, for c < e. Results go to
- * *out_max, *out_sum, out_o. A part with sum 0 and max -FLT_MAX adds nothing. */
+/* merge: joins `parts` kv splits of one row, in index order, with softmax's `factor` c:
+ *   M = max_p row_max[p * stat_stride];  o[c] = sum_p w_p o_p[c], sum = sum_p w_p row_sum_p,
+ *   w_p = 2^(c (row_max_p - M)), for c < e.
+ * Results go to *out_max, *out_sum, out_o, which may be those of a part. A part with sum 0 and max
+ * -FLT_MAX adds nothing. */
 struct attune_merge_args {
     int64_t parts;
-    const float *max, *sum;
+    const float *row_max, *row_sum;
     int64_t stat_stride;
+    float factor;
     const float *o;
     int64_t o_stride, e;
     float *out_max, *out_sum, *out_o;
@@ -202,12 +208,12 @@ struct attune_finish_args {
 };
 typedef int attune_finish_fn(const struct attune_finish_args *args);
 
-/* weights: one row of alignments from adjusted scores: w[j] = 2^(factor * s[j] - max) / sum, exactly 0
- * for s = -inf. w may equal s. */
+/* weights: one row of alignments from adjusted scores: w[j] = 2^(factor * (s[j] - row_max)) / row_sum,
+ * exactly 0 for s = -inf. w may equal s. */
 struct attune_weights_args {
     const float *s;
     int64_t n;
-    float factor, max, sum;
+    float factor, row_max, row_sum;
     float *w;
 };
 typedef void attune_weights_fn(const struct attune_weights_args *args);
