@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Strict reading of JSON from files that may be hostile: no duplicate keys, no NUL, no lenient
+ * numbers, and messages that name the key at fault. Knows nothing of the keys themselves.
+ */
+#ifndef ATTUNE_BENCH_CLI_JSON_H
+#define ATTUNE_BENCH_CLI_JSON_H
+
+#include <jansson.h>
+
+#include "bench/cli/command.h"
+
+/* The object that `text` holds; NULL after filling *trouble, whose text begins with `what`. */
+json_t *attune_json_parse(const char *text, size_t length, const char *what,
+                          struct attune_trouble *trouble);
+/* An integer (2, never 2.0) that fits in int64_t: returns 1. */
+int attune_json_integer(const json_t *value, int64_t *number);
+/* A number of either kind; JSON has no other than finite ones. Returns 1. */
+int attune_json_number(const json_t *value, double *number);
+/* The text of a short value ("true", "1.5", "[...]") for a message. Never fails. */
+const char *attune_json_show(const json_t *value, char *text, size_t size);
+
+#endif
