@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Reads the registers of the machine it runs on, once, and answers for the words of ATTUNE_MAX_ISA.
- * What the registers mean is decoded in cpu_x86.c and cpu_arm.c; an architecture with neither has no
- * features and runs the scalar kernels.
+ * What the registers mean is decoded in cpu_x86.c and cpu_arm.c; an architecture with neither has
+ * no features and runs the scalar kernels.
  */
 #include "cpu.h"
 
@@ -45,7 +45,7 @@ static void read_machine(struct attune_cpu *cpu)
 static void read_machine(struct attune_cpu *cpu)
 {
     uint64_t hwcap = getauxval(AT_HWCAP), midr = 0;
-    /* Linux emulates the read for user space where it says so; elsewhere it is an illegal instruction. */
+    /* Linux emulates the read for user space where it says so; else it is an illegal instruction. */
     if ((hwcap >> HWCAP_BIT_CPUID & 1u) != 0) {
         __asm__ volatile("mrs %0, MIDR_EL1" : "=r"(midr));
     }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * AArch64's auxiliary vector and MIDR decoded. The kernel sets a HWCAP bit only for what it saves the
- * registers of, so that listed and usable are the same here.
+ * AArch64's auxiliary vector and MIDR decoded. The kernel sets a HWCAP bit only for what it saves
+ * the registers of, so that listed and usable are the same here.
  */
 #include "cpu_decode.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Bits of AT_HWCAP and AT_HWCAP2: Linux's ABI, written out so that this compiles on every machine. */
+/* Bits of AT_HWCAP and AT_HWCAP2: Linux's ABI, written out so that this compiles everywhere. */
 #define HWCAP_BIT_ASIMD 1
 #define HWCAP_BIT_ASIMDHP 10
 #define HWCAP_BIT_ASIMDDP 20
@@ -45,8 +45,8 @@ void attune_cpu_decode_arm(uint64_t hwcap, uint64_t hwcap2, uint64_t midr, struc
     memset(cpu, 0, sizeof *cpu);
     snprintf(cpu->vendor, sizeof cpu->vendor, "%s", implementer_name(implementer));
     if (midr != 0) {
-        snprintf(cpu->brand, sizeof cpu->brand, "%s part 0x%03x r%up%u", cpu->vendor, (unsigned)part,
-                 (unsigned)(midr >> 20 & 0xFu), (unsigned)(midr & 0xFu));
+        snprintf(cpu->brand, sizeof cpu->brand, "%s part 0x%03x r%up%u", cpu->vendor,
+                 (unsigned)part, (unsigned)(midr >> 20 & 0xFu), (unsigned)(midr & 0xFu));
     }
     cpu->family = (int32_t)implementer;
     cpu->model = (int32_t)part;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Registers of identification to struct attune_cpu, one decoder an architecture. Pure: the values come
- * from the caller, so that tests feed any machine's, and every decoder compiles on every machine.
+ * Registers of identification to struct attune_cpu, one decoder an architecture. Pure: the values
+ * come from the caller, so that tests feed any machine's, and each decoder compiles on every machine.
  */
 #ifndef ATTUNE_ARCH_CPU_DECODE_H
 #define ATTUNE_ARCH_CPU_DECODE_H
@@ -12,7 +12,7 @@ struct attune_cpuid_registers {
     uint32_t eax, ebx, ecx, edx;
 };
 
-/* Where CPUID and XCR0 come from. xcr0 is called only when CPUID lists OSXSAVE: XGETBV faults else. */
+/* Where CPUID and XCR0 come from. xcr0 is called only when CPUID lists OSXSAVE: else XGETBV faults. */
 struct attune_cpuid_source {
     struct attune_cpuid_registers (*leaf)(void *user, uint32_t leaf, uint32_t subleaf);
     uint64_t (*xcr0)(void *user);

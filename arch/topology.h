@@ -19,13 +19,18 @@ struct attune_topology {
     int32_t logical, cores, packages, numa_nodes; /* of the machine */
     int32_t kinds;   /* kinds of cores (hwloc's cpukinds), 1 where unknown */
     int32_t allowed; /* logical CPUs that this process may use: cpuset, OMP places or mask, CPU quota */
-    int32_t bound_by_user; /* OMP_PROC_BIND or OMP_PLACES is set: do not pin */
+    int32_t allowed_cores; /* cores that those lie on, at most `allowed` */
+    int32_t bound_by_user; /* OMP_PROC_BIND, OMP_PLACES or GOMP_CPU_AFFINITY is set: do not pin */
     int64_t memory;  /* bytes */
 };
 
 /* Loaded once; thread-safe; where hwloc knows nothing the fields hold defaults (32 KiB, 512 KiB, ...). */
 const struct attune_topology *attune_topology_get(void);
-/* Binds the calling thread to the core meant for worker `index` of `count`. 0 when bound. */
+/* Binds the calling thread to the core meant for worker `index` of `count`: a core each while they
+ * last, fast kinds first. 0 when bound; not where the user binds, nor under a CPU quota smaller
+ * than the set, where every container of the machine would choose the same cores. */
 int attune_topology_bind(int index, int count);
+/* Lets the calling thread run on the whole allowed set, whatever it inherited. 0 when done. */
+int attune_topology_unbind(void);
 
 #endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hwloc's view of the machine, loaded once: the only file that includes hwloc.h. It owns the set of
+ * CPUs that the process may use and which core each worker is meant for. Knows nothing of teams.
+ */
+#include "topology.h"
+
+#include <hwloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "quota.h"
+
+/* OpenMP's own list of places, where a runtime is linked in: with OMP_PROC_BIND or OMP_PLACES set,
+ * the runtime binds the main thread as it is loaded, and then it alone knows the process's mask. */
+extern int omp_get_num_places(void) __attribute__((weak));
+extern int omp_get_place_num_procs(int place) __attribute__((weak));
+extern void omp_get_place_proc_ids(int place, int *ids) __attribute__((weak));
+
+static struct attune_topology machine;
+static hwloc_topology_t topology;   /* NULL: hwloc knows nothing */
+static hwloc_bitmap_t allowed_set;  /* logical CPUs */
+static hwloc_bitmap_t *worker_sets; /* one for each allowed core, in the order of workers */
+static int worker_set_count;
+static int quota_binds; /* the quota is smaller than the set */
+static pthread_once_t load_once = PTHREAD_ONCE_INIT;
+
+static int is_set(const char *variable)
+{
+    const char *value = getenv(variable);
+    return value != NULL && *value != '\0';
+}
+
+static int add_places(hwloc_bitmap_t set)
+{
+    int places = omp_get_num_places != NULL ? omp_get_num_places() : 0;
+    for (int i = 0; i < places; i++) {
+        int count = omp_get_place_num_procs(i);
+        int *ids = count > 0 ? malloc((size_t)count * sizeof *ids) : NULL;
+        if (ids != NULL) {
+            omp_get_place_proc_ids(i, ids);
+            for (int j = 0; j < count; j++) {
+                hwloc_bitmap_set(set, (unsigned)ids[j]);
+            }
+            free(ids);
+        }
+    }
+    return places > 0;
+}
+
+/* The control group's cpuset, cut by OpenMP's places or by the process's mask. */
+static void find_allowed(void)
+{
+    hwloc_bitmap_t mask = hwloc_bitmap_alloc();
+    allowed_set = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(topology));
+    if (mask == NULL || allowed_set == NULL || !hwloc_topology_is_thissystem(topology)) {
+        hwloc_bitmap_free(mask);
+        return;
+    }
+    int known = machine.bound_by_user && add_places(mask);
+    known = known || hwloc_get_proc_cpubind(topology, getpid(), mask, 0) == 0;
+    if (known && hwloc_bitmap_intersects(allowed_set, mask)) {
+        hwloc_bitmap_and(allowed_set, allowed_set, mask);
+    }
+    hwloc_bitmap_free(mask);
+}
+
+struct ranked_core {
+    hwloc_obj_t core;
+    int efficiency;
+};
+
+/* Fast kinds first (hwloc counts efficiency upwards with speed), then neighbours. */
+static int compare_cores(const void *left, const void *right)
+{
+    const struct ranked_core *a = left, *b = right;
+    if (a->efficiency != b->efficiency) {
+        return a->efficiency > b->efficiency ? -1 : 1;
+    }
+    return a->core->logical_index < b->core->logical_index ? -1 : 1;
+}
+
+static int core_efficiency(hwloc_obj_t core)
+{
+    int efficiency = 0;
+    int kind = hwloc_cpukinds_get_by_cpuset(topology, core->cpuset, 0);
+    if (kind >= 0) {
+        hwloc_cpukinds_get_info(topology, (unsigned)kind, NULL, &efficiency, NULL, NULL, 0);
+    }
+    return efficiency;
+}
+
+/* Cores as objects, or logical CPUs where hwloc sees no cores. */
+static void order_cores(void)
+{
+    hwloc_obj_type_t type = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE) > 0 ? HWLOC_OBJ_CORE
+                                                                                  : HWLOC_OBJ_PU;
+    int count = hwloc_get_nbobjs_by_type(topology, type), used = 0;
+    struct ranked_core *cores = count > 0 ? malloc((size_t)count * sizeof *cores) : NULL;
+    worker_sets = count > 0 ? calloc((size_t)count, sizeof *worker_sets) : NULL;
+    for (int i = 0; cores != NULL && i < count; i++) {
+        hwloc_obj_t core = hwloc_get_obj_by_type(topology, type, (unsigned)i);
+        if (hwloc_bitmap_intersects(core->cpuset, allowed_set)) {
+            cores[used++] = (struct ranked_core){core, core_efficiency(core)};
+        }
+    }
+    if (cores != NULL && worker_sets != NULL) {
+        qsort(cores, (size_t)used, sizeof *cores, compare_cores);
+        for (int i = 0; i < used; i++) {
+            worker_sets[i] = hwloc_bitmap_dup(cores[i].core->cpuset);
+            if (worker_sets[i] == NULL) {
+                break;
+            }
+            hwloc_bitmap_and(worker_sets[i], worker_sets[i], allowed_set);
+            worker_set_count = i + 1;
+        }
+    }
+    machine.allowed_cores = used > 0 ? used : machine.allowed;
+    free(cores);
+}
+
+/* The cache of that level above the first worker's core. */
+static void read_cache(hwloc_obj_type_t type, struct attune_cache_level *level)
+{
+    hwloc_const_bitmap_t place = worker_set_count > 0 ? worker_sets[0] : allowed_set;
+    int index = hwloc_bitmap_first(place);
+    hwloc_obj_t pu = index >= 0 ? hwloc_get_pu_obj_by_os_index(topology, (unsigned)index) : NULL;
+    hwloc_obj_t cache = pu != NULL ? hwloc_get_ancestor_obj_by_type(topology, type, pu) : NULL;
+    if (cache == NULL || cache->attr->cache.size == 0) {
+        return;
+    }
+    level->size = (int64_t)cache->attr->cache.size;
+    level->line = cache->attr->cache.linesize > 0 ? (int32_t)cache->attr->cache.linesize : 64;
+    level->ways = cache->attr->cache.associativity;
+    level->shared = hwloc_bitmap_weight(cache->cpuset);
+}
+
+static int32_t count_objects(hwloc_obj_type_t type, int32_t fallback)
+{
+    int count = hwloc_get_nbobjs_by_type(topology, type);
+    return count > 0 ? count : fallback;
+}
+
+static void read_topology(void)
+{
+    int kinds = hwloc_cpukinds_get_nr(topology, 0);
+    machine.logical = count_objects(HWLOC_OBJ_PU, machine.logical);
+    machine.cores = count_objects(HWLOC_OBJ_CORE, machine.logical);
+    machine.packages = count_objects(HWLOC_OBJ_PACKAGE, 1);
+    machine.numa_nodes = count_objects(HWLOC_OBJ_NUMANODE, 1);
+    machine.kinds = kinds > 0 ? kinds : 1;
+    machine.memory = (int64_t)hwloc_get_root_obj(topology)->total_memory;
+    find_allowed();
+    if (allowed_set == NULL) {
+        machine.allowed = machine.logical;
+        return;
+    }
+    machine.allowed = hwloc_bitmap_weight(allowed_set);
+    order_cores();
+    read_cache(HWLOC_OBJ_L1CACHE, &machine.l1d);
+    read_cache(HWLOC_OBJ_L2CACHE, &machine.l2);
+    read_cache(HWLOC_OBJ_L3CACHE, &machine.l3);
+}
+
+static void set_defaults(void)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    machine.l1d = (struct attune_cache_level){32 << 10, 64, 8, 1};
+    machine.l2 = (struct attune_cache_level){512 << 10, 64, 8, 1};
+    machine.l3 = (struct attune_cache_level){0, 64, 0, 0};
+    machine.logical = online > 0 ? (int32_t)online : 1;
+    machine.cores = machine.allowed = machine.allowed_cores = machine.logical;
+    machine.packages = machine.numa_nodes = machine.kinds = 1;
+    machine.bound_by_user = is_set("OMP_PROC_BIND") || is_set("OMP_PLACES") ||
+                            is_set("GOMP_CPU_AFFINITY");
+}
+
+/* A synthetic or imported topology stands for another machine: its own set is all that counts. */
+static void apply_quota(void)
+{
+    int this_machine = topology == NULL || hwloc_topology_is_thissystem(topology);
+    int quota = this_machine ? attune_quota_cpus("/proc/self/cgroup", "/sys/fs/cgroup") : 0;
+    quota_binds = quota > 0 && quota < machine.allowed;
+    machine.allowed = quota_binds ? quota : machine.allowed;
+    if (machine.allowed_cores > machine.allowed) {
+        machine.allowed_cores = machine.allowed;
+    }
+}
+
+static void load(void)
+{
+    set_defaults();
+    if (hwloc_topology_init(&topology) == 0) {
+        /* The machine whole: what of it is allowed is asked separately. */
+        hwloc_topology_set_flags(topology, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
+        if (hwloc_topology_load(topology) == 0) {
+            read_topology();
+        } else {
+            hwloc_topology_destroy(topology);
+            topology = NULL;
+        }
+    }
+    apply_quota();
+}
+
+const struct attune_topology *attune_topology_get(void)
+{
+    pthread_once(&load_once, load);
+    return &machine;
+}
+
+static int bind_to(hwloc_const_bitmap_t set)
+{
+    return hwloc_topology_is_thissystem(topology)
+               ? hwloc_set_cpubind(topology, set, HWLOC_CPUBIND_THREAD)
+               : -1;
+}
+
+int attune_topology_bind(int index, int count)
+{
+    attune_topology_get();
+    if (machine.bound_by_user || quota_binds || worker_set_count == 0 || index < 0 ||
+        index >= count) {
+        return -1;
+    }
+    return bind_to(worker_sets[index % worker_set_count]);
+}
+
+int attune_topology_unbind(void)
+{
+    attune_topology_get();
+    return machine.bound_by_user || allowed_set == NULL ? -1 : bind_to(allowed_set);
+}
