@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The timer behind tuner and bench. A sample is a calibrated number of calls, so that the clock's
- * resolution never shows; minimum and median are taken over samples, because on a shared machine the
- * minimum is what the code can do and the median what it does.
+ * resolution never shows; minimum and median are taken over samples, because on a shared machine
+ * the minimum is what the code can do and the median what it does.
  */
 #include "tuner/measure.h"
 
@@ -53,8 +53,8 @@ void attune_measure_summarize(double *samples, int32_t count, int64_t calls,
 {
     qsort(samples, (size_t)count, sizeof *samples, compare_doubles);
     result->minimum = samples[0];
-    result->median = count % 2 ? samples[count / 2]
-                               : 0.5 * (samples[count / 2 - 1] + samples[count / 2]);
+    result->median =
+        count % 2 ? samples[count / 2] : 0.5 * (samples[count / 2 - 1] + samples[count / 2]);
     result->calls = calls;
     result->samples = count;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one timer: monotonic clock, calibrated repeats, minimum and median of samples. Knows nothing of
- * what it times.
+ * The one timer: monotonic clock, calibrated repeats, minimum and median of samples. Knows nothing
+ * of what it times.
  */
 #ifndef ATTUNE_TUNER_MEASURE_H
 #define ATTUNE_TUNER_MEASURE_H
@@ -28,8 +28,8 @@ double attune_measure_sample(attune_measured_fn *run, void *argument, int64_t ca
 void attune_measure_summarize(double *samples, int32_t count, int64_t calls,
                               struct attune_measurement *result);
 
-/* All of it: warms up, calibrates, then takes samples until `total_seconds` have passed (at least 5,
- * at most ATTUNE_MEASURE_SAMPLES). */
+/* All of it: warms up, calibrates, then takes samples until `total_seconds` have passed (at least
+ * 5, at most ATTUNE_MEASURE_SAMPLES). */
 void attune_measure(attune_measured_fn *run, void *argument, double sample_seconds,
                     double total_seconds, struct attune_measurement *result);
 
