@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Toolchain: AArch64 with Debian's cross compiler. Without ATTUNE_SYSROOT only what needs no library
+# can be built (ATTUNE_KERNELS_ONLY); with it, everything.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES ATTUNE_SYSROOT)
+if(ATTUNE_SYSROOT)
+  set(CMAKE_SYSROOT ${ATTUNE_SYSROOT})
+  set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
+  set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+  set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+  set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+  set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+  set(ENV{PKG_CONFIG_DIR} "")
+  set(ENV{PKG_CONFIG_LIBDIR} ${ATTUNE_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconfig)
+  set(ENV{PKG_CONFIG_SYSROOT_DIR} ${ATTUNE_SYSROOT})
+endif()
