@@ -6,7 +6,7 @@ install(DIRECTORY engine/include/attune DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILES_MATCHING PATTERN "*.h")
 install(TARGETS attune EXPORT AttuneTargets)
 install(TARGETS attune_static EXPORT AttuneStaticTargets)
-if(TARGET attune_command)
+if(ATTUNE_BUILD_COMMAND)
   install(TARGETS attune_command)
 endif()
 
