@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sizes: blocks, splits, workers and where each piece lies in the workspace. Pure arithmetic over a
+ * lowered plan.
+ */
+#include <math.h>
+
+#include "engine/core.h"
+#include "engine/status.h"
+
+#define LOG2_E 1.4426950408889634
+/* Packed kv blocks that one worker keeps for the next q block of the same keys: bytes. Beyond it every
+ * q block packs anew, which 256 rows amortise to about 1 %. */
+#define MAX_PACKED_BYTES (16 << 20)
+/* Work below which waking another worker costs more than it brings: flop. */
+#define WORK_A_WORKER 400000.0
+/* Rows that share keys below which values are read where they lie. */
+#define DIRECT_VALUES_ROWS 32
+#define CACHE_LINE 64
+
+static int64_t round_up(int64_t value, int64_t step)
+{
+    return (value + step - 1) / step * step;
+}
+
+static int64_t ceil_div(int64_t value, int64_t by)
+{
+    return (value + by - 1) / by;
+}
+
+static int64_t least_common_multiple(int64_t a, int64_t b)
+{
+    int64_t x = a, y = b;
+    while (y != 0) {
+        int64_t rest = x % y;
+        x = y;
+        y = rest;
+    }
+    return a / x * b;
+}
+
+static void size_operands(struct attune_plan *plan)
+{
+    const struct attune_shape *shape = &plan->shape;
+    switch (shape->kind) {
+    case ATTUNE_SCORE_DOT:
+        plan->key_columns = plan->query_columns = shape->d;
+        plan->keys_packed = plan->kernel.row[ATTUNE_OP_SCORE_DOT]->layout == ATTUNE_PANELS ||
+                            plan->key.dtype != ATTUNE_F32;
+        break;
+    case ATTUNE_SCORE_TANH:
+        plan->key_columns = plan->query_columns = plan->fold.a_pad;
+        plan->keys_packed = !(plan->prepared.size != 0 && plan->prepared.expanded);
+        break;
+    case ATTUNE_SCORE_LSTM:
+        plan->key_columns = 4 * plan->lstm.n_pad;
+        plan->query_columns = 0; /* the kernel reads the projected rows where they lie */
+        plan->keys_packed = 0;
+        break;
+    }
+    plan->values_packed = plan->value.dtype != ATTUNE_F32 || plan->rows > DIRECT_VALUES_ROWS;
+    plan->ldo = round_up(shape->e, 16);
+}
+
+static void size_blocks(struct attune_plan *plan)
+{
+    const struct attune_shape *shape = &plan->shape;
+    static const enum attune_operation score[] = {ATTUNE_OP_SCORE_DOT, ATTUNE_OP_SCORE_TANH,
+                                                  ATTUNE_OP_LSTM};
+    const struct attune_kernel *kernel = plan->kernel.row[score[shape->kind]];
+    plan->ordered = shape->kind == ATTUNE_SCORE_LSTM;
+    struct attune_model_input input = {
+        .topology = attune_topology_get(),
+        .width_k = plan->key_columns,
+        .width_v = shape->e,
+        .rows = plan->rows,
+        .t_k = shape->t_k,
+        .ordered = plan->ordered,
+        .state = shape->kind == ATTUNE_SCORE_LSTM ? 3 * plan->lstm.n_pad : 0,
+    };
+    attune_model_tiles(&input, kernel, &plan->tiles);
+    const struct attune_kernel *softmax = plan->kernel.row[ATTUNE_OP_SOFTMAX];
+    plan->trim = ATTUNE_KEY_STEP;
+    int64_t step = least_common_multiple(kernel->width > 0 ? kernel->width : 1, softmax->width);
+    if (shape->kind != ATTUNE_SCORE_LSTM && ATTUNE_KEY_STEP % step == 0)
+        plan->trim = step;
+    plan->lds = plan->tiles.kv_block;
+    plan->splits = plan->tiles.kv_split > 0 ? ceil_div(shape->t_k, plan->tiles.kv_split) : 1;
+    if (plan->splits < 1)
+        plan->splits = 1;
+}
+
+static double work_of(const struct attune_plan *plan)
+{
+    const struct attune_shape *shape = &plan->shape;
+    double pair = 2.0 * (double)shape->e;
+    if (shape->kind == ATTUNE_SCORE_DOT)
+        pair += 2.0 * (double)shape->d;
+    else if (shape->kind == ATTUNE_SCORE_TANH)
+        pair += 8.0 * (double)shape->a;
+    else
+        pair += 8.0 * (double)shape->n * (double)shape->n + 2.0 * (double)shape->n * (double)shape->a;
+    double work = pair * (double)shape->b * (double)shape->h * (double)shape->t_q * (double)shape->t_k;
+    for (int32_t i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].kind == ATTUNE_STEP_PROJECT)
+            work += 2.0 * (double)plan->steps[i].b * (double)plan->steps[i].t *
+                    (double)plan->steps[i].inputs * (double)plan->steps[i].outputs;
+    return work;
+}
+
+/* Blocks of rows small enough that every worker has some: bits do not depend on it. */
+static void size_workers(struct attune_plan *plan)
+{
+    const struct attune_shape *shape = &plan->shape;
+    struct attune_tiles *tiles = &plan->tiles;
+    double useful = work_of(plan) / WORK_A_WORKER;
+    int64_t workers = plan->context->threads;
+    if (useful < (double)workers)
+        workers = useful < 1.0 ? 1 : (int64_t)useful;
+    int64_t units = shape->b * shape->g * plan->splits;
+    int64_t rows = plan->rows > 0 ? plan->rows : 1;
+    if (workers > 1 && units < 4 * workers && units > 0) {
+        int64_t blocks = ceil_div(4 * workers, units);
+        int64_t block = round_up(ceil_div(rows, blocks), tiles->strip);
+        if (block < tiles->q_block)
+            tiles->q_block = block;
+    }
+    if (tiles->q_block > rows)
+        tiles->q_block = rows;
+    if (tiles->strip > tiles->q_block)
+        tiles->strip = tiles->q_block;
+    plan->q_blocks = ceil_div(rows, tiles->q_block);
+    plan->workers = (int32_t)workers;
+    plan->uneven = shape->problem.causal != ATTUNE_CAUSAL_NONE ||
+                   shape->problem.window_left >= 0 || shape->problem.window_right >= 0 ||
+                   attune_given(shape, ATTUNE_IN_KEY_LENGTHS) ||
+                   attune_given(shape, ATTUNE_IN_QUERY_LENGTHS);
+}
+
+static int64_t values_floats(const struct attune_plan *plan)
+{
+    if (!plan->values_packed)
+        return 0;
+    int64_t width = plan->kernel.row[ATTUNE_OP_WSUM]->width;
+    return round_up(plan->shape.e, width) * plan->tiles.kv_block;
+}
+
+static int64_t keys_floats(const struct attune_plan *plan)
+{
+    return plan->keys_packed ? plan->tiles.kv_block * plan->key_columns : 0;
+}
+
+static size_t take(size_t *used, int64_t bytes)
+{
+    size_t at = *used;
+    *used += (size_t)round_up(bytes, CACHE_LINE);
+    return at;
+}
+
+static size_t scratch_size(const struct attune_plan *plan)
+{
+    size_t most = 0;
+    for (int32_t i = 0; i < plan->step_count + (plan->out_projection != NULL); i++) {
+        const struct attune_step *step = &plan->steps[i];
+        if (step->kind != ATTUNE_STEP_PROJECT)
+            continue;
+        int64_t rows = attune_projection_block_rows(step->projection);
+        size_t size = attune_projection_scratch_size(step->projection) +
+                      (size_t)round_up(rows * step->inputs * 4, CACHE_LINE) +
+                      (size_t)round_up(rows * step->outputs * 4, CACHE_LINE);
+        if (size > most)
+            most = size;
+    }
+    return most;
+}
+
+static void lay_out_worker(struct attune_plan *plan)
+{
+    const struct attune_shape *shape = &plan->shape;
+    const struct attune_tiles *tiles = &plan->tiles;
+    struct attune_worker_layout *worker = &plan->worker;
+    int64_t keys = keys_floats(plan), values = values_floats(plan);
+    int64_t slot = 4 * (keys + values);
+    int64_t blocks = ceil_div(shape->t_k, tiles->kv_block);
+    plan->slots = plan->q_blocks > 1 && slot * blocks <= MAX_PACKED_BYTES ? blocks : 1;
+    if (plan->slots < 1)
+        plan->slots = 1;
+    size_t used = 0;
+    int64_t floats = (int64_t)sizeof(float);
+    worker->rows = take(&used, tiles->q_block * (int64_t)sizeof(struct attune_row));
+    worker->query = take(&used, tiles->q_block * plan->query_columns * floats);
+    worker->peak = take(&used, tiles->q_block * floats);
+    worker->out = take(&used, tiles->q_block * plan->ldo * floats);
+    worker->max = take(&used, tiles->q_block * floats);
+    worker->sum = take(&used, tiles->q_block * floats);
+    worker->alpha = take(&used, tiles->q_block * floats);
+    worker->scores = take(&used, tiles->strip * plan->lds * floats);
+    worker->bias = take(&used, tiles->kv_block * floats);
+    worker->mask = take(&used, tiles->kv_block);
+    worker->state = take(&used, shape->kind == ATTUNE_SCORE_LSTM
+                                    ? 3 * tiles->q_block * plan->lstm.n_pad * floats : 0);
+    worker->again = take(&used, tiles->q_block);
+    worker->exact = take(&used, (tiles->kv_block + shape->e) * (int64_t)sizeof(double));
+    worker->tags = take(&used, plan->slots * (int64_t)sizeof(int64_t));
+    worker->keys = take(&used, plan->slots * keys * floats);
+    worker->key_peak = take(&used, shape->kind == ATTUNE_SCORE_TANH
+                                       ? plan->slots * tiles->kv_block * floats : 0);
+    worker->values = take(&used, plan->slots * values * floats);
+    worker->careful = take(&used, round_up(shape->e, plan->kernel.row[ATTUNE_OP_WSUM]->width) *
+                                      tiles->kv_block * floats);
+    worker->scratch = take(&used, (int64_t)scratch_size(plan));
+    worker->size = used;
+}
+
+/* The scale of scores goes into the base-2 exponent of softmax where nothing stands between the two;
+ * a negative, zero or extreme scale, softcap, bias or mask need the scores themselves adjusted. */
+static void resolve_scales(struct attune_plan *plan)
+{
+    const struct attune_shape *shape = &plan->shape;
+    double scale = shape->problem.score_scale, factor = scale * LOG2_E;
+    plan->scale = (float)scale;
+    plan->softcap = (float)shape->problem.softcap;
+    plan->out_scale = (float)shape->problem.output_scale;
+    plan->adjusted = !(factor > 0x1p-100 && factor < 0x1p100) || shape->problem.softcap > 0 ||
+                     attune_given(shape, ATTUNE_IN_BIAS) || attune_given(shape, ATTUNE_IN_MASK);
+    plan->factor = plan->adjusted ? (float)LOG2_E : (float)factor;
+    /* Numbers that float32 cannot hold to full precision: rare enough for float64 throughout. */
+    double cap = shape->problem.softcap, beta = fabs(shape->problem.output_scale);
+    plan->exact_rows = (scale != 0 && !(fabs(scale) >= 0x1p-126 && fabs(scale) <= 0x1p127)) ||
+                       (cap != 0 && !(cap >= 0x1p-126 && cap <= 0x1p127)) ||
+                       (beta != 0 && !(beta >= 0x1p-126 && beta <= 0x1p127));
+    plan->needs_all = shape->problem.out[ATTUNE_OUT_SCORES].dtype != ATTUNE_ABSENT &&
+                      shape->problem.stage != ATTUNE_MASKED;
+}
+
+enum attune_status attune_plan_lay_out(struct attune_plan *plan, size_t lowered_bytes)
+{
+    const struct attune_shape *shape = &plan->shape;
+    resolve_scales(plan);
+    size_operands(plan);
+    size_blocks(plan);
+    size_workers(plan);
+    lay_out_worker(plan);
+    size_t used = lowered_bytes;
+    if (plan->splits > 1) {
+        plan->partial_stride = 16 + plan->ldo;
+        plan->partial = take(&used, shape->b * shape->g * plan->rows * plan->splits *
+                                        plan->partial_stride * (int64_t)sizeof(float));
+    }
+    plan->worker_base = used;
+    double total = (double)used + (double)plan->workers * (double)plan->worker.size;
+    if (total > 0x1p62)
+        return attune_fail(ATTUNE_ERROR_OVERFLOW, "workspace: %.3g bytes do not fit", total);
+    plan->workspace_size = used + (size_t)plan->workers * plan->worker.size + CACHE_LINE;
+    return ATTUNE_OK;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The cache model. A strip's scores live in L1 beside the operands that stream past; a kv block's keys
+ * and values live in L2 while all rows of a q block pass over them.
+ */
+#include "tuner/model.h"
+
+/* Rows that share keys up to which a long key axis is split, and the keys of one split: below it there
+ * is too little work in the query axis for more than one core. */
+#define SPLIT_ROWS 16
+#define SPLIT_KEYS (16 * ATTUNE_KEY_STEP)
+#define MAX_KV_BLOCK (4 * ATTUNE_KEY_STEP)
+#define MAX_Q_BLOCK 256
+
+static int64_t clamp(int64_t value, int64_t low, int64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+static int64_t choose_kv_block(const struct attune_model_input *input)
+{
+    int64_t row_bytes = 4 * (input->width_k + input->width_v);
+    int64_t keys = input->topology->l2.size / 2 / (row_bytes > 0 ? row_bytes : 4);
+    return clamp(keys / ATTUNE_KEY_STEP * ATTUNE_KEY_STEP, ATTUNE_KEY_STEP, MAX_KV_BLOCK);
+}
+
+static int64_t choose_strip(const struct attune_model_input *input, int64_t tile_rows,
+                            int64_t kv_block)
+{
+    int64_t keys = input->t_k < kv_block ? input->t_k : kv_block;
+    int64_t fit = input->topology->l1d.size / 2 / (4 * (keys > 0 ? keys : 1));
+    return clamp(fit / tile_rows, 1, 8) * tile_rows;
+}
+
+void attune_model_tiles(const struct attune_model_input *input, const struct attune_kernel *score,
+                        struct attune_tiles *tiles)
+{
+    int64_t tile_rows = score->rows > 0 ? score->rows : 1;
+    tiles->kv_block = choose_kv_block(input);
+    tiles->strip = choose_strip(input, tile_rows, tiles->kv_block);
+    int64_t row_bytes = 4 * (input->width_k + 2 * input->width_v + input->state);
+    int64_t rows = input->topology->l2.size / 4 / (row_bytes > 0 ? row_bytes : 4);
+    rows = clamp(rows, tiles->strip, MAX_Q_BLOCK);
+    tiles->q_block = rows / tiles->strip * tiles->strip;
+    int split = !input->ordered && input->rows <= SPLIT_ROWS && input->t_k > SPLIT_KEYS;
+    tiles->kv_split = split ? (SPLIT_KEYS + tiles->kv_block - 1) / tiles->kv_block * tiles->kv_block : 0;
+}
