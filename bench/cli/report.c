@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Table and JSON of timed cases. Rates are of the fastest sample, the one that compares with a
+ * roof.
+ */
+#include "bench/cli/report.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+
+int attune_report_json(const struct attune_case *done, FILE *file)
+{
+    const struct attune_timing *timing = &done->timing;
+    const struct attune_roofs *roofs = &timing->roofs;
+    json_t *object = json_pack(
+        "{s:s, s:i, s:s, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:{s:f, s:f, s:f, s:f, s:f, s:f}}",
+        "spec", done->name, "threads", (int)done->threads, "kernels", timing->kernels, "min_s",
+        timing->time.minimum, "median_s", timing->time.median, "work", timing->bound.amount,
+        "work_unit", attune_work_unit_word(timing->bound.unit), "roof", timing->bound.roof, "share",
+        timing->share, "error_over_bound", done->error, "roofs", "fma", roofs->fma, "l1",
+        roofs->read[ATTUNE_L1], "l2", roofs->read[ATTUNE_L2], "l3", roofs->read[ATTUNE_L3], "dram",
+        roofs->read[ATTUNE_DRAM], "tanh", roofs->tanh);
+    if (!object)
+        return 0;
+    const int failed = json_dumpf(object, file, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_decref(object);
+    fputc('\n', file);
+    fflush(file);
+    return failed == 0;
+}
+
+/* Appends to text as long as there is room; keeps the full length. */
+static void append(char *text, size_t size, int *length, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+static void append(char *text, size_t size, int *length, const char *format, ...)
+{
+    va_list arguments;
+    const size_t used = (size_t)*length < size ? (size_t)*length : size;
+    va_start(arguments, format);
+    *length += vsnprintf(text + used, size - used, format, arguments);
+    va_end(arguments);
+}
+
+int attune_report_shape(const struct attune_shape *shape, char *text, size_t size)
+{
+    static const char *const alignments[] = {"", " top_left", " bottom_right"};
+    const struct {
+        const char *key;
+        int64_t value;
+    } parts[] = {{"d", shape->d ? shape->d : shape->d_q},
+                 {"a", shape->a},
+                 {"c", shape->c},
+                 {"n", shape->n},
+                 {"e", shape->e}};
+    int length = 0;
+    append(text, size, &length, "b=%lld", (long long)shape->b);
+    if (shape->h > 1)
+        append(text, size, &length, " h=%lld", (long long)shape->h);
+    if (shape->g != shape->h)
+        append(text, size, &length, " g=%lld", (long long)shape->g);
+    if (shape->t_q == shape->t_k)
+        append(text, size, &length, " t=%lld", (long long)shape->t_q);
+    else
+        append(text, size, &length, " tq=%lld tk=%lld", (long long)shape->t_q,
+               (long long)shape->t_k);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (parts[i].value > 0)
+            append(text, size, &length, " %s=%lld", parts[i].key, (long long)parts[i].value);
+    append(text, size, &length, "%s%s", alignments[shape->problem.causal],
+           shape->prepared ? " prepared" : "");
+    return length;
+}
+
+/* A number with three digits that count. */
+static const char *number(double value, char text[16])
+{
+    snprintf(text, 16, "%.*f", value < 10 ? 2 : value < 100 ? 1 : 0, value);
+    return text;
+}
+
+static const char *seconds(double value, char text[24])
+{
+    char digits[16];
+    const double scaled = value < 1e-3 ? 1e6 * value : value < 1 ? 1e3 * value : value;
+    snprintf(text, 24, "%s %s", number(scaled, digits),
+             value < 1e-3 ? "us"
+             : value < 1  ? "ms"
+                          : "s");
+    return text;
+}
+
+static const char *mechanism_of(const struct attune_shape *shape, char text[32])
+{
+    const struct attune_problem *problem = &shape->problem;
+    const char *form = problem->mechanism == ATTUNE_RECURRENT
+                           ? problem->recurrence == ATTUNE_STEP ? "step" : "scan"
+                       : problem->form != ATTUNE_FORM_DEFAULT ? attune_form_name(problem->form)
+                                                              : NULL;
+    snprintf(text, 32, "%s%s%s", attune_mechanism_name(problem->mechanism), form ? ":" : "",
+             form ? form : "");
+    return text;
+}
+
+void attune_report_head(int width, FILE *file)
+{
+    fprintf(file, "%-22s  %-*s  %9s  %14s  %7s  %11s  %s\n", "mechanism", width, "shape", "time",
+            "rate", "of peak", "error/bound", "kernels");
+}
+
+void attune_report_row(const struct attune_case *done, int width, FILE *file)
+{
+    static const char *const units[] = {"GFLOP/s", "G tanh/s", "GB/s"};
+    const struct attune_timing *timing = &done->timing;
+    char mechanism[32], shape[256], time[24], rate[16];
+    const double amount = timing->bound.amount / timing->time.minimum * 1e-9;
+    attune_report_shape(&done->shape, shape, sizeof shape);
+    fprintf(file, "%-22s  %-*s  %9s  %5s %-8s  %5.1f %%  %11.3f  %s\n",
+            mechanism_of(&done->shape, mechanism), width, shape,
+            seconds(timing->time.minimum, time), number(amount, rate), units[timing->bound.unit],
+            100 * timing->share, done->error, timing->kernels);
+    fflush(file);
+}
+
+void attune_report_roofs(const struct attune_roofs *roofs, int32_t threads, FILE *file)
+{
+    char fma[16], tanh[16], l1[16], l2[16], l3[16], dram[16];
+    fprintf(file,
+            "\npeak of %d thread%s, measured in the same run: %s GFLOP/s, %s G tanh/s; reads of L1 "
+            "%s, L2 %s, L3 %s,\nDRAM %s GB/s. The time is the fastest sample's, projections and "
+            "convolutions included; the work\nis that of the attention alone.\n",
+            threads, threads == 1 ? "" : "s", number(1e-9 * roofs->fma, fma),
+            number(1e-9 * roofs->tanh, tanh), number(1e-9 * roofs->read[ATTUNE_L1], l1),
+            number(1e-9 * roofs->read[ATTUNE_L2], l2), number(1e-9 * roofs->read[ATTUNE_L3], l3),
+            number(1e-9 * roofs->read[ATTUNE_DRAM], dram));
+}

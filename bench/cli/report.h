@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How a timed case is shown: a row of a table for people, or one line of JSON. Knows nothing of how
+ * cases are found and run.
+ */
+#ifndef ATTUNE_BENCH_CLI_REPORT_H
+#define ATTUNE_BENCH_CLI_REPORT_H
+
+#include <stdio.h>
+
+#include "bench/timing.h"
+#include "engine/shape.h"
+
+struct attune_case {
+    const char *name; /* the SPEC or the file */
+    struct attune_shape shape;
+    int32_t threads;
+    struct attune_timing timing;
+    double error; /* the largest, over its bound */
+};
+
+/* One JSON object and a newline. Returns 0 when memory is short. */
+int attune_report_json(const struct attune_case *done, FILE *file);
+
+/* "b=4 t=128 a=256 e=32": what a shape is made of, without what is 1 or follows from the rest.
+ * Returns the full length, as snprintf does. */
+int attune_report_shape(const struct attune_shape *shape, char *text, size_t size);
+/* A table: its head, with room for shapes of `width` characters, a row a case, and at the end the
+ * roofs that the shares refer to. */
+void attune_report_head(int width, FILE *file);
+void attune_report_row(const struct attune_case *done, int width, FILE *file);
+void attune_report_roofs(const struct attune_roofs *roofs, int32_t threads, FILE *file);
+
+#endif

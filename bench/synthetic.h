@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Memory and numbers for a problem that has none: reproducible random inputs of the size that
+ * trained models have. Knows the tensors' names, not what mechanisms do with them.
+ */
+#ifndef ATTUNE_BENCH_SYNTHETIC_H
+#define ATTUNE_BENCH_SYNTHETIC_H
+
+#include "attune/attune.h"
+
+/* Allocates and fills every input that the problem describes, which must be packed. Free with
+ * attune_synthetic_free() in any case. */
+enum attune_status attune_synthetic_fill(const struct attune_problem *problem,
+                                         struct attune_args *args);
+void attune_synthetic_free(struct attune_args *args);
+
+#endif
