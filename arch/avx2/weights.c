@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * weights of kernels.def in AVX2: the template over the vocabulary, nothing by hand.
+ */
+#include "arch/simd/f32_avx2.h"
+#include "arch/simd/f32_exp2.h"
+
+#include "arch/template/weights.inc.c"

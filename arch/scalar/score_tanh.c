@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * score_tanh of kernels.def in plain C: the template over the vocabulary, nothing by hand.
+ */
+#include "arch/simd/f32_scalar.h"
+
+#include "arch/template/score_tanh.inc.c"

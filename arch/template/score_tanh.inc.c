@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * score_tanh: the folded tanh score over key panels. Needs a vocabulary; defines the wrappers of
+ * SCORE_TANH. Axes: `rows` x `vectors` accumulators; `terms` (2 or 4) denominators over one division;
+ * `estimates`, how many of the vectors * 4 / terms quotients of a step are products with an estimated
+ * reciprocal. Which ones depends on term and lane alone, so that a row's bits do not depend on its
+ * place in the tile.
+ *
+ * What binds, on paper (two pipes that multiply, two more that add on Zen; a division of 8 floats
+ * keeps its unit for 3 cycles on Zen 4, 3.5 on Zen 3, 5 on Intel, and takes 2 issue slots of the
+ * multipliers), in cycles for 2 terms of 8 lanes:
+ *   2 terms, division   2 FMA + 1 mul: 2.5 by the pipes, 3 by the divider      5.3 tanh a cycle
+ *   2 terms, estimate   and estimate, mul, 2 FMA: 3.5 by the pipes             4.6
+ *   one of 4 or 8 an estimate: 2.75, 2.6 by the pipes, the divider below       5.8, 6.1
+ *   4 terms, division   9 multiplications for 4 terms: 2.75                    5.8
+ * On Intel additions share the pipes and the divider is slower: there 4 terms win. Loads: 4 keys for
+ * each division and, shared by rows or vectors, 4 broadcasts of queries and folds: under 2 a cycle.
+ */
+#include "arch/kernels.h"
+
+enum { TANH_STEP = ATTUNE_CENTER_STEP };
+_Static_assert(TANH_STEP == 4 && ATTUNE_TERM_STEP == 4, "a step is one entry of center");
+
+VINLINE vf tanh_quotient(vf numerator, vf denominator, int estimated)
+{
+    if (!estimated) return vdiv(numerator, denominator);
+    const vf estimate = vreciprocal(denominator);
+    const vf newton = vmul(estimate, vfnma(denominator, estimate, vset1(2.0f)));
+    return vmul(numerator, newton);
+}
+
+/* sum of 1 / d[t] over 4 terms, over one division or two of which `estimated` (bits) are estimates. */
+VINLINE vf tanh_reciprocals(const vf d[TANH_STEP], int terms, int estimated)
+{
+    const vf low = vmul(d[0], d[1]), high = vmul(d[2], d[3]);
+    const vf low_sum = vadd(d[0], d[1]), high_sum = vadd(d[2], d[3]);
+    if (terms == 4)
+        return tanh_quotient(vfma(low_sum, high, vmul(high_sum, low)), vmul(low, high), estimated);
+    return vadd(tanh_quotient(low_sum, low, estimated & 1),
+                tanh_quotient(high_sum, high, estimated & 2));
+}
+
+/* Which quotients of vector v are estimates: the last `estimates` of a step, counted by vector. */
+VINLINE int tanh_estimated(int v, int vectors, int terms, int estimates)
+{
+    const int quotients = TANH_STEP / terms, first = vectors * quotients - estimates;
+    int bits = 0;
+    for (int i = 0; i < quotients; i++)
+        if (v * quotients + i >= first) bits |= 1 << i;
+    return bits;
+}
+
+VINLINE void tanh_tile(const struct attune_score_tanh_args *args, const float *q, const float *k,
+                       float *s, int rows, int vectors, int terms, int estimates)
+{
+    enum { MOST = 32 };
+    vf sum[MOST];
+    const int64_t ldq = args->ldq, width = vectors * VLANES;
+    _Pragma("GCC unroll 32") for (int i = 0; i < rows * vectors; i++) sum[i] = vzero();
+    for (int64_t t = 0; t < args->a_pad; t += TANH_STEP, k += TANH_STEP * width) {
+        const vf center = vbroadcast(args->center + t / ATTUNE_CENTER_STEP);
+        _Pragma("GCC unroll 8") for (int i = 0; i < rows; i++)
+            _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++)
+            {
+                vf d[TANH_STEP];
+                _Pragma("GCC unroll 4") for (int x = 0; x < TANH_STEP; x++) d[x] =
+                    vfma(vbroadcast(q + i * ldq + t + x), vload(k + x * width + v * VLANES),
+                         vbroadcast(args->fold + t + x));
+                const int estimated = tanh_estimated(v, vectors, terms, estimates);
+                const vf block = vsub(tanh_reciprocals(d, terms, estimated), center);
+                sum[i * vectors + v] = vadd(sum[i * vectors + v], block);
+            }
+    }
+    const vf scale = vset1(-2.0f * args->scale);
+    _Pragma("GCC unroll 8") for (int i = 0; i < rows; i++)
+        _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++)
+            vstore(s + i * args->lds + v * VLANES, vmul(sum[i * vectors + v], scale));
+}
+
+/* A panel stays in the first-level cache while all rows pass over it. Left-over rows go one by one
+ * through the same chain. */
+VINLINE void score_tanh(const struct attune_score_tanh_args *args, int rows, int vectors, int terms,
+                        int estimates)
+{
+    const int64_t width = vectors * VLANES;
+    for (int64_t j = 0; j < args->n; j += width) {
+        const float *k = args->k + j * args->a_pad;
+        int64_t i = 0;
+        for (; i + rows <= args->m; i += rows)
+            tanh_tile(args, args->q + i * args->ldq, k, args->s + i * args->lds + j, rows, vectors,
+                      terms, estimates);
+        if (rows > 1)
+            for (; i < args->m; i++)
+                tanh_tile(args, args->q + i * args->ldq, k, args->s + i * args->lds + j, 1, vectors,
+                          terms, estimates);
+    }
+}
+
+#define SCORE_TANH(isa, variant, requires, rows, vectors, terms, estimates)                        \
+    attune_score_tanh_fn attune_score_tanh_##isa##_##variant;                                      \
+    void attune_score_tanh_##isa##_##variant(const struct attune_score_tanh_args *args)            \
+    {                                                                                              \
+        score_tanh(args, rows, vectors, terms, estimates);                                         \
+    }
+#include "arch/kernels.def"
