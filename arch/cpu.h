@@ -56,4 +56,14 @@ int attune_cpu_mask(const char *max_isa, uint32_t *features);
 /* "scalar, avx2, avx512, neon", for error texts. */
 const char *attune_cpu_isa_words(void);
 
+/* For the body of a loop that waits for another thread's store. */
+static inline void attune_cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory"); /* waits some tens of cycles; yield is a no-op on most cores */
+#endif
+}
+
 #endif

@@ -25,6 +25,8 @@ static hwloc_topology_t topology;   /* NULL: hwloc knows nothing */
 static hwloc_bitmap_t allowed_set;  /* logical CPUs */
 static hwloc_bitmap_t *worker_sets; /* one for each allowed core, in the order of workers */
 static int worker_set_count;
+static int *worker_of_cpu; /* by the system's number of a logical CPU; -1: none */
+static int cpu_limit;
 static int quota_binds; /* the quota is smaller than the set */
 static pthread_once_t load_once = PTHREAD_ONCE_INIT;
 
@@ -122,6 +124,23 @@ static void order_cores(void)
     free(cores);
 }
 
+/* So that asking for the worker of a CPU searches nothing. */
+static void index_workers(void)
+{
+    int last = hwloc_bitmap_last(allowed_set);
+    worker_of_cpu = last >= 0 ? malloc(((size_t)last + 1) * sizeof *worker_of_cpu) : NULL;
+    cpu_limit = worker_of_cpu != NULL ? last + 1 : 0;
+    for (int i = 0; i < cpu_limit; i++) {
+        worker_of_cpu[i] = -1;
+    }
+    for (int i = 0; i < worker_set_count; i++) {
+        int cpu = hwloc_bitmap_first(worker_sets[i]);
+        for (; cpu >= 0 && cpu < cpu_limit; cpu = hwloc_bitmap_next(worker_sets[i], cpu)) {
+            worker_of_cpu[cpu] = i;
+        }
+    }
+}
+
 /* The cache of that level above the first worker's core. */
 static void read_cache(hwloc_obj_type_t type, struct attune_cache_level *level)
 {
@@ -160,6 +179,7 @@ static void read_topology(void)
     }
     machine.allowed = hwloc_bitmap_weight(allowed_set);
     order_cores();
+    index_workers();
     read_cache(HWLOC_OBJ_L1CACHE, &machine.l1d);
     read_cache(HWLOC_OBJ_L2CACHE, &machine.l2);
     read_cache(HWLOC_OBJ_L3CACHE, &machine.l3);
@@ -227,6 +247,13 @@ int attune_topology_bind(int index, int count)
         return -1;
     }
     return bind_to(worker_sets[index % worker_set_count]);
+}
+
+int attune_topology_worker_here(void)
+{
+    attune_topology_get();
+    int cpu = sched_getcpu();
+    return cpu >= 0 && cpu < cpu_limit ? worker_of_cpu[cpu] : -1;
 }
 
 int attune_topology_unbind(void)

@@ -30,6 +30,8 @@ const struct attune_topology *attune_topology_get(void);
  * last, fast kinds first. 0 when bound; not where the user binds, nor under a CPU quota smaller
  * than the set, where every container of the machine would choose the same cores. */
 int attune_topology_bind(int index, int count);
+/* The worker whose core the calling thread is on at this moment; -1: none's. */
+int attune_topology_worker_here(void);
 /* Lets the calling thread run on the whole allowed set, whatever it inherited. 0 when done. */
 int attune_topology_unbind(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The team that runs a plan: one a process, led by a thread of our own, so that its OpenMP pool is
- * ours and may be pinned. threads.c alone includes omp.h.
+ * ours and may be pinned; the caller takes one worker's part. threads.c alone includes omp.h.
  */
 #ifndef ATTUNE_ENGINE_THREADS_H
 #define ATTUNE_ENGINE_THREADS_H
@@ -25,5 +25,10 @@ struct attune_team_options {
  * and errno are as before. Thread-safe. */
 void attune_team_run(const struct attune_team_options *options, int32_t workers,
                      attune_work_fn *work, void *argument);
+
+/* Between the two, OpenMP code of others (oneDNN) that the calling thread enters runs in this
+ * thread alone, whatever the caller set. Nest freely; cheap. Pass what begin returned. */
+int attune_serial_begin(void);
+void attune_serial_end(int previous);
 
 #endif
