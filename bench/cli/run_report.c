@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What `attune run` tells: a few lines for people, one JSON object for programs. Computes nothing.
+ */
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "bench/cli/run.h"
+
+/* An extent by the letter that SPECs have for it; 0 is not shown. */
+struct extent {
+    const char *name;
+    int64_t value;
+};
+enum { EXTENT_COUNT = 13 };
+
+static void list_extents(const struct attune_shape *shape, struct extent *extents)
+{
+    const struct extent all[EXTENT_COUNT] = {
+        {"b", shape->b},        {"h", shape->h}, {"g", shape->g}, {"tq", shape->t_q},
+        {"tk", shape->t_k},     {"d", shape->d}, {"e", shape->e}, {"a", shape->a},
+        {"c", shape->c},        {"n", shape->n}, {"s", shape->s}, {"f", shape->f},
+        {"width", shape->width}};
+
+    for (int i = 0; i < EXTENT_COUNT; i++)
+        extents[i] = all[i];
+}
+
+/* Batch, heads and lengths are told even where they are 0 or 1. */
+static int is_shown(const struct extent *extents, int index)
+{
+    return index < 5 || extents[index].value != 0;
+}
+
+static const char *form_of(const struct attune_shape *shape)
+{
+    if (shape->problem.mechanism == ATTUNE_RECURRENT)
+        return shape->problem.recurrence == ATTUNE_STEP ? "step" : "scan";
+    return shape->problem.form != ATTUNE_FORM_DEFAULT ? attune_form_name(shape->problem.form) : "";
+}
+
+int attune_run_check_passed(const struct attune_run_check *check)
+{
+    return check->share <= 1; /* false for NaN */
+}
+
+/* "[3, 0, 5]" of a flat index. */
+static void format_position(const struct attune_tensor *tensor, int64_t index, char *text,
+                            size_t size)
+{
+    int64_t position[ATTUNE_MAX_RANK] = {0};
+    size_t used = 0;
+
+    for (int32_t axis = tensor->rank - 1; axis >= 0; axis--) {
+        int64_t extent = tensor->size[axis] > 0 ? tensor->size[axis] : 1;
+        position[axis] = index % extent;
+        index /= extent;
+    }
+    for (int32_t axis = 0; axis < tensor->rank && used < size; axis++)
+        used += (size_t)snprintf(text + used, size - used, "%s%" PRId64, axis > 0 ? ", " : "[",
+                                 position[axis]);
+    if (used < size)
+        (void)snprintf(text + used, size - used, "]");
+}
+
+static void print_summary(FILE *stream, const struct attune_run_report *report)
+{
+    const struct attune_shape *shape = &report->run->shape;
+    struct extent extents[EXTENT_COUNT];
+    const char *form = form_of(shape);
+
+    (void)fprintf(stream, "mechanism  %s%s%s\n", attune_mechanism_name(shape->problem.mechanism),
+                  form[0] != '\0' ? " " : "", form);
+    (void)fprintf(stream, "shape     ");
+    list_extents(shape, extents);
+    for (int i = 0; i < EXTENT_COUNT; i++) {
+        if (is_shown(extents, i))
+            (void)fprintf(stream, " %s=%" PRId64, extents[i].name, extents[i].value);
+    }
+    (void)fprintf(stream, "\nkernels    %s\nthreads    %" PRId32 "\n", report->run->kernels,
+                  report->run->threads);
+    if (report->repeat > 0)
+        (void)fprintf(stream, "time       %.6g ms the fastest, %.6g ms the median of %" PRId64 "\n",
+                      report->run->minimum * 1e3, report->run->median * 1e3, report->repeat);
+}
+
+static void print_check(FILE *stream, const struct attune_run_report *report,
+                        const struct attune_run_check *check)
+{
+    int color = attune_color_wanted(stream);
+    int passed = attune_run_check_passed(check);
+    char position[128];
+
+    format_position(&report->run->shape.problem.out[check->output], check->worst, position,
+                    sizeof position);
+    (void)fprintf(stream, "check      %-10s  largest error %.3g, %.3g of the bound",
+                  attune_output_name(check->output), check->largest_error, check->share);
+    if (!passed)
+        (void)fprintf(stream, " at %s", position);
+    (void)fprintf(stream, ", against %s%s: %s%s%s\n", check->expected ? "expected_" : "",
+                  check->expected ? attune_output_name(check->output)
+                                  : "the float64 reference (the file expects nothing)",
+                  color ? (passed ? "\033[32m" : "\033[31m") : "", passed ? "ok" : "FAILED",
+                  color ? "\033[0m" : "");
+}
+
+void attune_run_print(FILE *stream, const struct attune_run_report *report, int summary)
+{
+    if (summary)
+        print_summary(stream, report);
+    for (int i = 0; i < report->check_count; i++)
+        print_check(stream, report, &report->checks[i]);
+}
+
+/* JSON has no infinity and no NaN: null, and `ok` tells. */
+static json_t *number_or_null(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+/* Paths need not be UTF-8, JSON must be. */
+static json_t *path_string(const char *path)
+{
+    json_t *string = json_string(path);
+
+    return string != NULL ? string : json_null();
+}
+
+static json_t *checks_json(const struct attune_run_report *report)
+{
+    json_t *list = json_array();
+
+    for (int i = 0; i < report->check_count; i++) {
+        const struct attune_run_check *check = &report->checks[i];
+        (void)json_array_append_new(
+            list,
+            json_pack("{s:s, s:s, s:o, s:o, s:b}", "output", attune_output_name(check->output),
+                      "against", check->expected ? "expected" : "reference", "largest_error",
+                      number_or_null(check->largest_error), "share_of_bound",
+                      number_or_null(check->share), "ok", attune_run_check_passed(check)));
+    }
+    return list;
+}
+
+static json_t *shape_json(const struct attune_shape *shape)
+{
+    struct extent extents[EXTENT_COUNT];
+    json_t *object = json_object();
+
+    list_extents(shape, extents);
+    for (int i = 0; i < EXTENT_COUNT; i++) {
+        if (is_shown(extents, i))
+            (void)json_object_set_new(object, extents[i].name, json_integer(extents[i].value));
+    }
+    return object;
+}
+
+int attune_run_print_json(FILE *stream, const struct attune_run_report *report,
+                          struct attune_trouble *trouble)
+{
+    const struct attune_run *run = report->run;
+    const char *form = form_of(&run->shape);
+    json_t *object =
+        json_pack("{s:o, s:s, s:s, s:o, s:s, s:i}", "file", path_string(report->path), "mechanism",
+                  attune_mechanism_name(run->shape.problem.mechanism), "form", form, "shape",
+                  shape_json(&run->shape), "kernels", run->kernels, "threads", (int)run->threads);
+    char *text;
+
+    if (report->repeat > 0)
+        (void)json_object_update_new(object, json_pack("{s:I, s:f, s:f}", "repeat",
+                                                       (json_int_t)report->repeat, "min_s",
+                                                       run->minimum, "median_s", run->median));
+    if (report->check_count > 0)
+        (void)json_object_set_new(object, "check", checks_json(report));
+    if (report->result != NULL)
+        (void)json_object_set_new(object, "result", path_string(report->result));
+    text = json_dumps(object, 0);
+    json_decref(object);
+    if (text == NULL)
+        return attune_trouble_memory(trouble, "report");
+    (void)fprintf(stream, "%s\n", text);
+    free(text);
+    return 0;
+}
