@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * probe of kernels.def in AVX-512: the template over the vocabulary, nothing by hand.
+ * The probe lines of kernels.def in AVX-512: the template over the vocabulary, nothing by hand.
  */
 #include "arch/simd/f32_avx512.h"
 

@@ -18,11 +18,11 @@ VINLINE vf vexp2(vf x)
     x = vmax(vset1(-127.0f), x);
     const vi n = vto_int(x);
     const vf r = vsub(x, vfrom_int(n));
-    vf p = vset1(0x1.5aac76p-10f);
-    p = vfma(p, r, vset1(0x1.3cec46p-7f));
-    p = vfma(p, r, vset1(0x1.c6babap-5f));
-    p = vfma(p, r, vset1(0x1.ebf9b6p-3f));
-    p = vfma(p, r, vset1(0x1.62e424p-1f));
+    vf p = vset1(0x1.595006p-10f);
+    p = vfma(p, r, vset1(0x1.3cea8ap-7f));
+    p = vfma(p, r, vset1(0x1.c6be50p-5f));
+    p = vfma(p, r, vset1(0x1.ebf9bcp-3f));
+    p = vfma(p, r, vset1(0x1.62e420p-1f));
     p = vfma(p, r, vset1(1.0f));
     return vadd_exponent(p, n);
 }

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Keys into panels and values into columns, converted to float32. Needs a vocabulary; defines the
+ * wrappers of PACK_KEYS and PACK_VALUES(isa, variant, requires, dtype), the source type a
+ * compile-time constant. Bound: reading and writing memory; packing runs once for many query rows.
+ */
+#include "arch/kernels.h"
+#include "arch/registry.h"
+
+VINLINE vf pack_load(const void *src, int64_t at, const int dtype)
+{
+    if (dtype == ATTUNE_PACK_F16) return vload_f16((const uint16_t *)src + at);
+    if (dtype == ATTUNE_PACK_BF16) return vload_bf16((const uint16_t *)src + at);
+    if (dtype == ATTUNE_PACK_I8) return vload_i8((const int8_t *)src + at);
+    return vload((const float *)src + at);
+}
+
+VINLINE vf pack_load_tail(const void *src, int64_t at, int64_t n, const int dtype)
+{
+    if (dtype == ATTUNE_PACK_F16) return vload_f16_tail((const uint16_t *)src + at, n);
+    if (dtype == ATTUNE_PACK_BF16) return vload_bf16_tail((const uint16_t *)src + at, n);
+    if (dtype == ATTUNE_PACK_I8) return vload_i8_tail((const int8_t *)src + at, n);
+    return vload_tail((const float *)src + at, n);
+}
+
+/* The first n lanes from src[at], scaled, the rest 0; n may be negative. Padding is cut after the
+ * product: an infinite scale would make NaN of it. */
+VINLINE vf pack_lanes(const void *src, int64_t at, int64_t n, const float *scale, const int dtype)
+{
+    if (n >= VLANES) {
+        const vf x = pack_load(src, at, dtype);
+        return scale ? vmul(x, vset1(*scale)) : x;
+    }
+    if (n <= 0) return vzero();
+    const vf x = pack_load_tail(src, at, n, dtype);
+    return scale ? vkeep(vmul(x, vset1(*scale)), n) : x;
+}
+
+/* VLANES terms from `term` on of `keys` keys from `key` on, into `lanes` lanes of a panel. */
+VINLINE void pack_keys_block(const struct attune_pack_keys_args *args, int64_t key, int64_t term,
+                             float *dst, int64_t lanes, const int dtype)
+{
+    const int64_t terms = args->d_pad - term < VLANES ? args->d_pad - term : VLANES;
+    vf block[VLANES];
+    _Pragma("GCC unroll 16") for (int l = 0; l < VLANES; l++)
+    {
+        const int64_t j = key + l;
+        const float *scale = args->scale ? args->scale + j * args->scale_stride : NULL;
+        block[l] = l < lanes && j < args->n
+                       ? pack_lanes(args->src, j * args->stride + term, args->d - term, scale, dtype)
+                       : vzero();
+    }
+    vtranspose(block);
+    if (terms == VLANES && lanes == VLANES) {
+        _Pragma("GCC unroll 16") for (int t = 0; t < VLANES; t++)
+            vstore(dst + t * args->width, block[t]);
+        return;
+    }
+    _Pragma("GCC unroll 16") for (int t = 0; t < VLANES; t++)
+        if (t < terms) vstore_tail(dst + t * args->width, block[t], lanes);
+}
+
+VINLINE void pack_keys(const struct attune_pack_keys_args *args, const int dtype)
+{
+    const int64_t width = args->width;
+    for (int64_t panel = 0; panel < args->n; panel += width)
+        for (int64_t lane = 0; lane < width; lane += VLANES)
+            for (int64_t term = 0; term < args->d_pad; term += VLANES)
+                pack_keys_block(args, panel + lane, term,
+                                args->dst + panel * args->d_pad + term * width + lane,
+                                width - lane < VLANES ? width - lane : VLANES, dtype);
+}
+
+/* One row of one panel of columns: `columns` of the source, then zeros up to the width. */
+VINLINE void pack_values_row(const struct attune_pack_values_args *args, int64_t at, int64_t columns,
+                             const float *scale, float *dst, const int dtype)
+{
+    int64_t c = 0;
+    for (; c + VLANES <= args->width; c += VLANES)
+        vstore(dst + c, pack_lanes(args->src, at + c, columns - c, scale, dtype));
+    const int64_t left = args->width - c;
+    if (left > 0) {
+        const int64_t real = columns - c < left ? columns - c : left;
+        vstore_tail(dst + c, pack_lanes(args->src, at + c, real, scale, dtype), left);
+    }
+}
+
+VINLINE void pack_values(const struct attune_pack_values_args *args, const int dtype)
+{
+    for (int64_t j = 0; j < args->n; j++) {
+        const float *scale = args->scale ? args->scale + j * args->scale_stride : NULL;
+        float *dst = args->dst + j * args->width;
+        for (int64_t c = 0; c < args->e; c += args->width, dst += args->panel_stride)
+            pack_values_row(args, j * args->stride + c, args->e - c, scale, dst, dtype);
+    }
+}
+
+#define PACK_KEYS(isa, variant, requires, dtype)                                                   \
+    attune_pack_keys_fn attune_pack_keys_##isa##_##variant;                                        \
+    void attune_pack_keys_##isa##_##variant(const struct attune_pack_keys_args *args)              \
+    {                                                                                              \
+        pack_keys(args, ATTUNE_PACK_##dtype);                                                      \
+    }
+#define PACK_VALUES(isa, variant, requires, dtype)                                                 \
+    attune_pack_values_fn attune_pack_values_##isa##_##variant;                                    \
+    void attune_pack_values_##isa##_##variant(const struct attune_pack_values_args *args)          \
+    {                                                                                              \
+        pack_values(args, ATTUNE_PACK_##dtype);                                                    \
+    }
+#include "arch/kernels.def"

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Scores of query rows against keys, by panels or by rows. Needs a vocabulary; defines the wrappers
+ * of SCORE_DOT(isa, variant, requires, rows, vectors, layout), whose numbers are compile-time
+ * constants: rows <= 14, and rows * vectors + vectors + 1 <= VREGISTERS for PANELS; for ROWS
+ * rows 1, 2 or 4 and rows * vectors + vectors <= VREGISTERS, its `vectors` being keys.
+ */
+#include "arch/kernels.h"
+
+enum { DOT_ROWS = 14, DOT_VECTORS = 4, DOT_CHAINS = 16 };
+
+/* rows x (vectors * VLANES) scores. Bound: rows * vectors FMA against vectors + rows loads a term: two
+ * loads a cycle keep two FMA units busy wherever that is at most rows * vectors, as in 6 x 2 (12, 8)
+ * and 4 x 3 (12, 7); the 12 chains cover 4 to 5 cycles of latency. */
+VINLINE void dot_tile(const struct attune_score_dot_args *args, const float *q, const float *panel,
+                      float *s, const int rows, const int vectors)
+{
+    const int64_t ldq = args->ldq, d = args->d, width = vectors * VLANES;
+    vf sum[DOT_ROWS][DOT_VECTORS];
+    _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
+        _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++) sum[i][v] = vzero();
+    _Pragma("GCC unroll 2") for (int64_t t = 0; t < d; t++)
+    {
+        vf k[DOT_VECTORS];
+        _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
+            k[v] = vload(panel + t * width + v * VLANES);
+        _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
+        {
+            const vf x = vbroadcast(q + i * ldq + t);
+            _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
+                sum[i][v] = vfma(x, k[v], sum[i][v]);
+        }
+    }
+    _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
+        _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
+            vstore(s + i * args->lds + v * VLANES, sum[i][v]);
+}
+
+#define DOT_EDGE(count)                                                                            \
+    case count:                                                                                    \
+        if (count < rows) dot_tile(args, q, panel, s, count < rows ? count : 1, vectors);          \
+        break;
+
+/* The rows that do not fill a tile, each count with its own constant. */
+VINLINE void dot_edge(const struct attune_score_dot_args *args, const float *q, const float *panel,
+                      float *s, int64_t left, const int rows, const int vectors)
+{
+    switch (left) {
+        DOT_EDGE(1) DOT_EDGE(2) DOT_EDGE(3) DOT_EDGE(4) DOT_EDGE(5) DOT_EDGE(6) DOT_EDGE(7)
+        DOT_EDGE(8) DOT_EDGE(9) DOT_EDGE(10) DOT_EDGE(11) DOT_EDGE(12) DOT_EDGE(13)
+    default:
+        break;
+    }
+}
+
+/* Panels outside, rows inside: a panel stays in L1 while every row of the strip passes it. */
+VINLINE void score_dot_PANELS(const struct attune_score_dot_args *args, const int rows,
+                              const int vectors)
+{
+    const int64_t width = vectors * VLANES;
+    for (int64_t j = 0; j < args->n; j += width) {
+        const float *panel = args->k + j * args->d;
+        int64_t i = 0;
+        for (; i + rows <= args->m; i += rows)
+            dot_tile(args, args->q + i * args->ldq, panel, args->s + i * args->lds + j, rows, vectors);
+        dot_edge(args, args->q + i * args->ldq, panel, args->s + i * args->lds + j, args->m - i, rows,
+                 vectors);
+    }
+}
+
+/* rows x keys scores, each a vector of partial sums over the terms. Rows and keys beyond the last
+ * repeat it, and their scores are dropped. Bound: rows + keys loads for rows * keys FMA; with one or
+ * two rows the keys' bytes from wherever they lie. */
+VINLINE void dot_rows_tile(const struct attune_score_dot_args *args, int64_t i, int64_t j,
+                           const int rows, const int keys)
+{
+    enum { GROUPS = (DOT_CHAINS + VLANES - 1) / VLANES };
+    const int64_t d = args->d, whole = d / VLANES * VLANES;
+    const int64_t rows_left = args->m - i < rows ? args->m - i : rows;
+    const int64_t keys_left = args->n - j < keys ? args->n - j : keys;
+    const float *q[4], *k[DOT_CHAINS];
+    vf sum[GROUPS * VLANES];
+    _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
+        q[r] = args->q + (i + (r < rows_left ? r : rows_left - 1)) * args->ldq;
+    _Pragma("GCC unroll 16") for (int l = 0; l < keys; l++)
+        k[l] = args->k + (j + (l < keys_left ? l : keys_left - 1)) * args->ldk;
+    _Pragma("GCC unroll 16") for (int c = 0; c < GROUPS * VLANES; c++) sum[c] = vzero();
+
+    for (int64_t t = 0; t < whole; t += VLANES) {
+        vf x[4];
+        _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++) x[r] = vload(q[r] + t);
+        _Pragma("GCC unroll 16") for (int l = 0; l < keys; l++)
+        {
+            const vf y = vload(k[l] + t);
+            _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
+                sum[r * keys + l] = vfma(x[r], y, sum[r * keys + l]);
+        }
+    }
+    if (whole < d)
+        _Pragma("GCC unroll 16") for (int l = 0; l < keys; l++)
+        {
+            const vf y = vload_tail(k[l] + whole, d - whole);
+            _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++) sum[r * keys + l] =
+                vfma(vload_tail(q[r] + whole, d - whole), y, sum[r * keys + l]);
+        }
+
+    float scores[GROUPS * VLANES];
+    _Pragma("GCC unroll 16") for (int g = 0; g < GROUPS; g++)
+        if (g * VLANES < rows * keys) vstore(scores + g * VLANES, vreduce_add(sum + g * VLANES));
+    for (int64_t r = 0; r < rows_left; r++)
+        for (int64_t l = 0; l < keys_left; l++)
+            args->s[(i + r) * args->lds + j + l] = scores[r * keys + l];
+}
+
+VINLINE void dot_rows_strip(const struct attune_score_dot_args *args, int64_t i, const int rows,
+                            const int keys)
+{
+    for (int64_t j = 0; j < args->n; j += keys) dot_rows_tile(args, i, j, rows, keys);
+}
+
+/* Fewer rows take more keys at once, so that the number of chains stays. */
+VINLINE void score_dot_ROWS(const struct attune_score_dot_args *args, const int rows, const int keys)
+{
+    int64_t i = 0;
+    for (; args->m - i > 2 && rows == 4; i += 4) dot_rows_strip(args, i, 4, rows * keys / 4);
+    for (; args->m - i > 1 && rows >= 2; i += 2) dot_rows_strip(args, i, 2, rows * keys / 2);
+    for (; args->m - i > 0; i++) dot_rows_strip(args, i, 1, rows * keys);
+}
+
+#define SCORE_DOT(isa, variant, requires, rows, vectors, layout)                                   \
+    attune_score_dot_fn attune_score_dot_##isa##_##variant;                                        \
+    void attune_score_dot_##isa##_##variant(const struct attune_score_dot_args *args)              \
+    {                                                                                              \
+        score_dot_##layout(args, rows, vectors);                                                   \
+    }
+#include "arch/kernels.def"

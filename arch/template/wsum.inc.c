@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Weighted sums of value rows, onto rescaled running sums. Needs a vocabulary; defines the wrappers
+ * of WSUM(isa, variant, requires, rows, vectors), compile-time constants with rows <= 14, vectors <=
+ * 8 and rows * vectors + vectors + 1 <= VREGISTERS (one row: vectors + 1, the values being operands
+ * in memory).
+ */
+#include "arch/kernels.h"
+
+enum { WSUM_ROWS = 14, WSUM_VECTORS = 8 };
+
+/* A tile's place, and how many columns of its last vector there are. */
+struct wsum_tile {
+    const float *p, *v, *alpha;
+    float *o;
+    int64_t columns;
+};
+
+VINLINE vf wsum_load(const float *at, int64_t columns, const int masked)
+{
+    return masked ? vload_tail(at, columns) : vload(at);
+}
+
+/* Bound: rows * vectors FMA against rows + vectors loads a key, as in score_dot's tile; one row is
+ * bound by the loads of the values alone. Values stream: each is read once for `rows` rows. */
+VINLINE void wsum_tile(const struct attune_wsum_args *args, const struct wsum_tile *tile,
+                       const int rows, const int vectors, const int masked)
+{
+    const int64_t ldp = args->ldp, ldv = args->ldv, ldo = args->ldo, n = args->n;
+    const int64_t columns = tile->columns;
+    const int last = vectors - 1;
+    const float *p = tile->p, *v = tile->v;
+    vf sum[WSUM_ROWS][WSUM_VECTORS];
+    _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
+    {
+        const vf alpha = vbroadcast(tile->alpha + i);
+        _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++) sum[i][c] = vmul(
+            alpha, wsum_load(tile->o + i * ldo + c * VLANES, columns, masked && c == last));
+    }
+    _Pragma("GCC unroll 2") for (int64_t j = 0; j < n; j++)
+    {
+        vf value[WSUM_VECTORS];
+        _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
+            value[c] = wsum_load(v + j * ldv + c * VLANES, columns, masked && c == last);
+        _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
+        {
+            const vf weight = vbroadcast(p + i * ldp + j);
+            _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
+                sum[i][c] = vfma(weight, value[c], sum[i][c]);
+        }
+    }
+    _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
+        _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
+        {
+            float *at = tile->o + i * ldo + c * VLANES;
+            if (masked && c == last)
+                vstore_tail(at, sum[i][c], columns);
+            else
+                vstore(at, sum[i][c]);
+        }
+}
+
+#define WSUM_EDGE(count)                                                                           \
+    case count:                                                                                    \
+        if (count < rows) wsum_tile(args, &tile, count < rows ? count : 1, vectors, masked);       \
+        break;
+
+/* All rows of one panel of columns; the last rows each with their own constant count. */
+VINLINE void wsum_panel(const struct attune_wsum_args *args, int64_t column, const float *v,
+                        int64_t columns, const int rows, const int vectors, const int masked)
+{
+    struct wsum_tile tile = {args->p, v, args->alpha, args->o + column, columns};
+    int64_t left = args->m;
+    for (; left >= rows; left -= rows) {
+        wsum_tile(args, &tile, rows, vectors, masked);
+        tile.p += rows * args->ldp;
+        tile.alpha += rows;
+        tile.o += rows * args->ldo;
+    }
+    switch (left) {
+        WSUM_EDGE(1) WSUM_EDGE(2) WSUM_EDGE(3) WSUM_EDGE(4) WSUM_EDGE(5) WSUM_EDGE(6) WSUM_EDGE(7)
+        WSUM_EDGE(8) WSUM_EDGE(9) WSUM_EDGE(10) WSUM_EDGE(11) WSUM_EDGE(12) WSUM_EDGE(13)
+    default:
+        break;
+    }
+}
+
+#define WSUM_LAST(count)                                                                           \
+    case count:                                                                                    \
+        if (count <= vectors)                                                                      \
+            wsum_panel(args, column, v, columns - (count - 1) * VLANES, rows,                      \
+                       count <= vectors ? count : 1, 1);                                           \
+        break;
+
+/* Panels outside, rows inside: a panel of values stays near while every row of the strip passes. */
+VINLINE void wsum(const struct attune_wsum_args *args, const int rows, const int vectors)
+{
+    const int64_t width = vectors * VLANES;
+    const float *v = args->v;
+    int64_t column = 0;
+    for (; column + width <= args->e; column += width, v += args->panel_stride)
+        wsum_panel(args, column, v, 0, rows, vectors, 0);
+    const int64_t columns = args->e - column;
+    switch ((columns + VLANES - 1) / VLANES) {
+        WSUM_LAST(1) WSUM_LAST(2) WSUM_LAST(3) WSUM_LAST(4) WSUM_LAST(5) WSUM_LAST(6) WSUM_LAST(7)
+        WSUM_LAST(8)
+    default:
+        break;
+    }
+}
+
+#define WSUM(isa, variant, requires, rows, vectors)                                                \
+    attune_wsum_fn attune_wsum_##isa##_##variant;                                                  \
+    void attune_wsum_##isa##_##variant(const struct attune_wsum_args *args)                        \
+    {                                                                                              \
+        wsum(args, rows, vectors);                                                                 \
+    }
+#include "arch/kernels.def"
