@@ -12,76 +12,105 @@
 
 enum { LSTM_GATES = 4, LSTM_MOST_ROWS = 6 };
 
-/* The gates' sums become c and h of one row's unit block. */
-VINLINE void lstm_activate(const vf gate[LSTM_GATES], int scan, float *c, float *h)
+/* The gates' sums of one unit block become cell and hidden states. Two loops, so that rows overlap: one
+ * after the other they are chains of some 150 cycles. Not inlined, or constants of the activations take
+ * registers from the tile's accumulators. */
+static __attribute__((noinline)) void lstm_activate(const float *gates, int rows, int scan, float *c,
+                                                    float *h, int64_t ldh)
 {
-    vf cell, candidate, scale;
-    vtanh_fraction(gate[2], &candidate, &scale);
-    cell = vdiv(candidate, vmul(vsigmoid_denominator(gate[0]), scale));
-    if (scan) cell = vadd(cell, vdiv(vload(c), vsigmoid_denominator(gate[1])));
-    vstore(c, cell);
-    vtanh_fraction(cell, &candidate, &scale);
-    vstore(h, vdiv(candidate, vmul(vsigmoid_denominator(gate[3]), scale)));
+    enum { STEP = LSTM_GATES * VLANES };
+    vf numerator, scale;
+    for (int row = 0; row < rows; row++) {
+        const float *gate = gates + row * STEP;
+        vtanh_fraction(vload(gate + 2 * VLANES), &numerator, &scale);
+        vf cell = vdiv(numerator, vmul(vsigmoid_denominator(vload(gate)), scale));
+        if (scan)
+            cell = vadd(cell, vdiv(vload(c + row * ldh), vsigmoid_denominator(vload(gate + VLANES))));
+        vstore(c + row * ldh, cell);
+    }
+    for (int row = 0; row < rows; row++) {
+        const vf output = vsigmoid_denominator(vload(gates + row * STEP + 3 * VLANES));
+        vtanh_fraction(vload(c + row * ldh), &numerator, &scale);
+        vstore(h + row * ldh, vdiv(numerator, vmul(output, scale)));
+    }
+}
+
+/* sums[row] += u tanh(product[row][p]) over `panels` panels, in order. */
+static __attribute__((noinline)) void lstm_weigh(const float *products, int rows, int panels,
+                                                 const float *u, float *sums)
+{
+    for (int row = 0; row < rows; row++) {
+        vf sum = vload(sums + row * VLANES);
+        for (int p = 0; p < panels; p++)
+            sum = vfma(vload(u + p * VLANES), vtanh(vload(products + (row * panels + p) * VLANES)), sum);
+        vstore(sums + row * VLANES, sum);
+    }
+}
+
+/* sum[row][p] += h[row] times the next of `panels` vectors, over k in order. Panel p's vector of unit k
+ * lies at weights[p * stride + k * step]. */
+VINLINE void lstm_product(const float *h, int64_t ldh, const float *weights, int64_t stride,
+                          int64_t step, int64_t n, int rows, int panels, vf *sum)
+{
+    for (int64_t k = 0; k < n; k++, weights += step) {
+        vf unit[LSTM_MOST_ROWS];
+        _Pragma("GCC unroll 8") for (int row = 0; row < rows; row++) unit[row] =
+            vbroadcast(h + row * ldh + k);
+        _Pragma("GCC unroll 4") for (int p = 0; p < panels; p++)
+        {
+            vf weight = vload(weights + p * stride);
+            VKEEP_ALIVE(weight); /* or it is loaded again for every row: loads would bind */
+            _Pragma("GCC unroll 8") for (int row = 0; row < rows; row++) sum[row * panels + p] =
+                vfma(unit[row], weight, sum[row * panels + p]);
+        }
+    }
 }
 
 VINLINE void lstm_units(const struct attune_lstm_args *args, int64_t i, int64_t unit, int rows)
 {
     enum { STEP = LSTM_GATES * VLANES };
-    const int64_t ldh = args->ldh;
-    const float *h = args->h_in ? args->h_in + i * ldh : NULL;
-    vf gate[LSTM_MOST_ROWS][LSTM_GATES];
+    vf gate[LSTM_MOST_ROWS * LSTM_GATES];
     _Pragma("GCC unroll 4") for (int g = 0; g < LSTM_GATES; g++)
     {
         const int64_t at = unit * LSTM_GATES + g * VLANES;
-        _Pragma("GCC unroll 8") for (int row = 0; row < rows; row++) gate[row][g] =
-            vadd(vload(args->x + (i + row) * args->ldx + at), vload(args->y + at));
+        const vf y = vload(args->y + at);
+        _Pragma("GCC unroll 8") for (int row = 0; row < rows; row++) gate[row * LSTM_GATES + g] =
+            vadd(vload(args->x + (i + row) * args->ldx + at), y);
     }
-    if (args->r) {
-        const float *r = args->r + unit * LSTM_GATES * args->n;
-        for (int64_t k = 0; k < args->n; k++, r += STEP)
-            _Pragma("GCC unroll 4") for (int g = 0; g < LSTM_GATES; g++)
-            {
-                const vf weight = vload(r + g * VLANES);
-                _Pragma("GCC unroll 8") for (int row = 0; row < rows; row++) gate[row][g] =
-                    vfma(vbroadcast(h + row * ldh + k), weight, gate[row][g]);
-            }
-    }
-    for (int row = 0; row < rows; row++) {
-        const int64_t at = (i + row) * ldh + unit;
-        lstm_activate(gate[row], args->r != NULL, args->c + at, args->h_out + at);
-    }
+    if (args->r)
+        lstm_product(args->h_in + i * args->ldh, args->ldh, args->r + unit * LSTM_GATES * args->n,
+                     VLANES, STEP, args->n, rows, LSTM_GATES, gate);
+    float sums[LSTM_MOST_ROWS * STEP];
+    _Pragma("GCC unroll 24") for (int x = 0; x < rows * LSTM_GATES; x++)
+        vstore(sums + x * VLANES, gate[x]);
+    lstm_activate(sums, rows, args->r != NULL, args->c + i * args->ldh + unit,
+                  args->h_out + i * args->ldh + unit, args->ldh);
 }
 
 /* u tanh(W h), `panels` panels of terms at once, added to each row's sum in the order of the terms. */
 VINLINE void lstm_score_panels(const struct attune_lstm_args *args, const float *h, int64_t term,
-                               int rows, int panels, vf sum[LSTM_MOST_ROWS])
+                               int rows, int panels, float *sums)
 {
-    vf product[LSTM_MOST_ROWS][LSTM_GATES];
-    const float *w = args->w + term * args->n;
-    _Pragma("GCC unroll 4") for (int p = 0; p < panels; p++)
-        _Pragma("GCC unroll 8") for (int row = 0; row < rows; row++) product[row][p] = vzero();
-    for (int64_t k = 0; k < args->n; k++)
-        _Pragma("GCC unroll 4") for (int p = 0; p < panels; p++)
-        {
-            const vf weight = vload(w + (p * args->n + k) * VLANES);
-            _Pragma("GCC unroll 8") for (int row = 0; row < rows; row++) product[row][p] =
-                vfma(vbroadcast(h + row * args->ldh + k), weight, product[row][p]);
-        }
-    for (int p = 0; p < panels; p++)
-        for (int row = 0; row < rows; row++)
-            sum[row] = vfma(vload(args->u + term + p * VLANES), vtanh(product[row][p]), sum[row]);
+    vf product[LSTM_MOST_ROWS * LSTM_GATES];
+    _Pragma("GCC unroll 24") for (int x = 0; x < rows * panels; x++) product[x] = vzero();
+    lstm_product(h, args->ldh, args->w + term * args->n, VLANES * args->n, VLANES, args->n, rows,
+                 panels, product);
+    float products[LSTM_MOST_ROWS * LSTM_GATES * VLANES];
+    _Pragma("GCC unroll 24") for (int x = 0; x < rows * panels; x++)
+        vstore(products + x * VLANES, product[x]);
+    lstm_weigh(products, rows, panels, args->u + term, sums);
 }
 
 VINLINE void lstm_score(const struct attune_lstm_args *args, int64_t i, int rows)
 {
     const float *h = args->h_out + i * args->ldh;
-    vf sum[LSTM_MOST_ROWS];
-    for (int row = 0; row < rows; row++) sum[row] = vzero();
+    float sum[LSTM_MOST_ROWS * VLANES] = {0};
     int64_t term = 0;
     for (; term + LSTM_GATES * VLANES <= args->a_pad; term += LSTM_GATES * VLANES)
         lstm_score_panels(args, h, term, rows, LSTM_GATES, sum);
     for (; term < args->a_pad; term += VLANES) lstm_score_panels(args, h, term, rows, 1, sum);
-    for (int row = 0; row < rows; row++) args->s[(i + row) * args->lds] = vhsum(sum[row]);
+    for (int row = 0; row < rows; row++) args->s[(i + row) * args->lds] =
+        vhsum(vload(sum + row * VLANES));
 }
 
 VINLINE void lstm(const struct attune_lstm_args *args, int rows)
