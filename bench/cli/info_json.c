@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `attune info --json`: the same facts as the text, sizes in bytes. Finds nothing out.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "bench/cli/info.h"
+
+static json_t *features_json(uint32_t features)
+{
+    json_t *list = json_array();
+    for (int bit = 0; bit < ATTUNE_CPU_FEATURE_COUNT; bit++)
+        if ((features >> bit & 1u) != 0)
+            json_array_append_new(list, json_string(attune_cpu_feature_word(bit)));
+    return list;
+}
+
+static json_t *cpu_json(const struct attune_info *info)
+{
+    const struct attune_cpu *cpu = info->cpu;
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:o, s:o, s:o}", "vendor", cpu->vendor, "brand",
+                     cpu->brand, "family", (int)cpu->family, "model", (int)cpu->model, "stepping",
+                     (int)cpu->stepping, "detected", features_json(cpu->listed), "usable",
+                     features_json(cpu->usable), "masked",
+                     features_json(cpu->usable & ~info->features));
+}
+
+static json_t *cache_json(const struct attune_cache_level *level)
+{
+    return json_pack("{s:I, s:i, s:i, s:i}", "size", (json_int_t)level->size, "line",
+                     (int)level->line, "ways", (int)level->ways, "shared", (int)level->shared);
+}
+
+static json_t *topology_json(const struct attune_topology *topology)
+{
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:b}", "logical",
+                     (int)topology->logical, "cores", (int)topology->cores, "packages",
+                     (int)topology->packages, "numa_nodes", (int)topology->numa_nodes, "kinds",
+                     (int)topology->kinds, "memory", (json_int_t)topology->memory, "allowed",
+                     (int)topology->allowed, "allowed_cores", (int)topology->allowed_cores,
+                     "bound_by_user", topology->bound_by_user != 0);
+}
+
+static json_t *kernels_json(const struct attune_info *info)
+{
+    json_t *list = json_array();
+    char why[256];
+    for (int i = 0; i < attune_kernel_count(); i++) {
+        const struct attune_kernel *kernel = attune_kernel_at(i);
+        const int usable = attune_info_usable(info, kernel, why, sizeof why);
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:s}", "name", kernel->name,
+                            "operation", attune_operation_word(kernel->operation), "isa",
+                            kernel->isa, "variant", kernel->variant, "rows", (int)kernel->rows,
+                            "width", (int)kernel->width, "usable", usable, "why_not", why));
+    }
+    return list;
+}
+
+static int print_object(json_t *object, FILE *file)
+{
+    if (!object)
+        return 0;
+    const int failed = json_dumpf(object, file, JSON_COMPACT);
+    json_decref(object);
+    fputc('\n', file);
+    return failed == 0;
+}
+
+int attune_info_json(const struct attune_info *info, FILE *file)
+{
+    const struct attune_topology *topology = info->topology;
+    char version[32];
+    snprintf(version, sizeof version, "%d.%d.%d", ATTUNE_VERSION_MAJOR, ATTUNE_VERSION_MINOR,
+             ATTUNE_VERSION_PATCH);
+    return print_object(
+        json_pack("{s:s, s:o, s:s, s:{s:o, s:o, s:o}, s:o, s:o}", "version", version, "cpu",
+                  cpu_json(info), "max_isa", info->max_isa, "caches", "l1d",
+                  cache_json(&topology->l1d), "l2", cache_json(&topology->l2), "l3",
+                  cache_json(&topology->l3), "topology", topology_json(topology), "kernels",
+                  kernels_json(info)),
+        file);
+}
+
+int attune_info_explain_json(const struct attune_explanation *explanation, FILE *file)
+{
+    const struct attune_plan *plan = explanation->plan;
+    const struct attune_problem *problem = &plan->shape.problem;
+    const struct attune_tiles *tiles = &plan->tiles;
+    const char *form = problem->form ? attune_form_name(problem->form) : NULL;
+    char *kernels = attune_info_kernels(plan);
+    if (kernels == NULL)
+        return 0;
+    json_t *object = json_pack(
+        "{s:s, s:s, s:s, s:s, s:{s:I, s:I, s:I, s:I}, s:i, s:i, s:I, s:I}", "problem",
+        explanation->name, "mechanism", attune_mechanism_name(problem->mechanism), "form",
+        form ? form : "", "kernels", kernels, "tiles", "strip", (json_int_t)tiles->strip, "q_block",
+        (json_int_t)tiles->q_block, "kv_block", (json_int_t)tiles->kv_block, "kv_split",
+        (json_int_t)tiles->kv_split, "workers", (int)plan->workers, "threads",
+        (int)plan->context->threads, "workspace_size",
+        (json_int_t)attune_plan_workspace_size(plan), "prepared_size",
+        (json_int_t)attune_plan_prepared_size(plan));
+    free(kernels);
+    return print_object(object, file);
+}
