@@ -101,10 +101,9 @@ enum attune_status attune_timing_run(struct attune_runner *runner, const struct 
 {
     double samples[ATTUNE_MEASURE_SAMPLES];
     int32_t count = 0;
-    struct attune_work work;
     *timing = (struct attune_timing){0};
-    attune_work_count(shape, &runner->args, &work);
-    const enum attune_level level = attune_probes_level(probes, (int64_t)work.bytes);
+    attune_work_count(shape, &runner->args, &timing->work);
+    const enum attune_level level = attune_probes_level(probes, (int64_t)timing->work.bytes);
     attune_plan_describe(runner->plan, timing->kernels, sizeof timing->kernels);
 
     const double sample = fmin(longest_sample, seconds / (4 * ROUNDS));
@@ -118,7 +117,7 @@ enum attune_status attune_timing_run(struct attune_runner *runner, const struct 
         return runner->status;
     attune_measure_summarize(samples, count, calls, &timing->time);
     timing->roofs = attune_probes_roofs(probes);
-    timing->bound = attune_work_bound(&work, level, &timing->roofs);
+    timing->bound = attune_work_bound(&timing->work, level, &timing->roofs);
     if (timing->bound.roof > 0 && timing->time.minimum > 0)
         timing->share = timing->bound.amount / timing->time.minimum / timing->bound.roof;
     return ATTUNE_OK;

@@ -13,7 +13,8 @@
 struct attune_timing {
     char kernels[512]; /* as attune_plan_describe() tells them */
     struct attune_measurement time;
-    struct attune_bound bound; /* work and the roof that binds it */
+    struct attune_work work;
+    struct attune_bound bound; /* the roof that binds, and the work in its unit */
     struct attune_roofs roofs;
     double share; /* of that roof that the fastest sample reaches */
 };

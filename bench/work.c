@@ -86,8 +86,9 @@ struct attune_bound attune_work_bound(const struct attune_work *work, enum attun
 {
     const double arithmetic = work->unit == ATTUNE_TANH ? roofs->tanh : roofs->fma;
     const double reads = roofs->read[level];
-    const struct attune_bound computing = {work->unit, work->amount, arithmetic};
-    const struct attune_bound reading = {ATTUNE_BYTE, work->bytes, reads};
+    const struct attune_bound computing = {work->unit, work->amount, arithmetic,
+                                           work->unit == ATTUNE_TANH ? "tanh" : "fma"};
+    const struct attune_bound reading = {ATTUNE_BYTE, work->bytes, reads, attune_level_word(level)};
     /* bytes / reads > amount / arithmetic, without a division by a roof of 0 */
     return work->bytes * arithmetic > work->amount * reads ? reading : computing;
 }

@@ -26,8 +26,9 @@ void attune_work_count(const struct attune_shape *shape, const struct attune_arg
 /* The roof that binds: of the arithmetic and of the reads, whichever takes longer at its roof. */
 struct attune_bound {
     enum attune_work_unit unit;
-    double amount; /* work in that unit */
-    double roof;   /* units a second */
+    double amount;    /* work in that unit */
+    double roof;      /* units a second */
+    const char *name; /* of the roof: "fma", "tanh", or the level's word */
 };
 /* `level` is where keys and values lie. */
 struct attune_bound attune_work_bound(const struct attune_work *work, enum attune_level level,

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * attune bench: times synthetic problems (SPECs) and real ones (problem files) against the
- * machine's roofs. Owns options and the list of cases; running is timing.c's, showing report.c's.
+ * machine's roofs. Owns options and the list of cases; running is bench_case.c's, showing
+ * report.c's.
  */
-#include <math.h>
+#include <dirent.h>
+#include <errno.h>
+#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "arch/cpu.h"
+#include "bench/cli/bench_case.h"
 #include "bench/cli/options.h"
 #include "bench/cli/report.h"
-#include "bench/cli/spec.h"
-#include "bench/synthetic.h"
-#include "bench/verify.h"
 
 enum {
     OPTION_SPEC = 256,
@@ -27,14 +27,15 @@ enum {
 static const struct attune_option options[] = {
     {OPTION_SPEC, "spec", "SPEC", "time this synthetic problem; may be given again"},
     {OPTION_DATA, "data", "DIR", "time and check every problem file (*.safetensors) of a folder"},
-    {OPTION_THREADS, "threads", "N", "threads (default: all that the process may use)"},
+    {'t', "threads", "N", "threads (default: all that the process may use)"},
     {OPTION_SECONDS, "seconds", "S", "seconds of samples a case (default 1)"},
     {OPTION_JSON, "json", NULL, "one JSON object a line for each case instead of a table"},
 };
 
 static const char notes[] =
     "Every result is checked against the float64 reference (some rows of it where all would take\n"
-    "too long) before it is timed; a wrong one is reported, exit code 1, and not timed.\n"
+    "too long), a problem file against its expected results, before it is timed; a wrong one is\n"
+    "reported, exit code 1, and not timed.\n"
     "\n"
     "work: 2 (D + E) flop a pair of query and key for dot scores, A tanh for tanh scores, 8 N^2 "
     "flop\n"
@@ -70,80 +71,69 @@ static const char *const default_specs[] = {
     "recurrent,t=64,c=64,n=32,a=64",
 };
 
-struct bench {
-    const char *spec[MAX_CASES];
+struct request {
+    struct attune_bench bench;
+    const char *name[MAX_CASES];
+    int is_file[MAX_CASES];
     int count, json, width;
-    int64_t threads;
-    double seconds;
-    struct attune_context *context;
-    struct attune_probes *probes;
-    struct attune_roofs roofs; /* as of the last case */
+    char *path[MAX_CASES]; /* names that are this command's own */
+    int paths;
 };
 
-/* Times what `done` names and describes; its result has been computed into args by the runner. */
-static int time_case(struct bench *bench, struct attune_runner *runner, struct attune_case *done,
-                     struct attune_trouble *trouble)
+static int add_case(struct request *request, const char *name, int is_file)
 {
-    const enum attune_status status =
-        attune_timing_run(runner, &done->shape, bench->probes, bench->seconds, &done->timing);
-    if (status != ATTUNE_OK)
-        return attune_trouble_status(trouble, status);
-    bench->roofs = done->timing.roofs;
-    if (!bench->json)
-        attune_report_row(done, bench->width, stdout);
-    else if (!attune_report_json(done, stdout))
-        return attune_trouble_memory(trouble, "a line of JSON");
-    return ATTUNE_EXIT_FINE;
+    if (request->count == MAX_CASES)
+        return attune_options_wrong(&usage, "more than %d cases", MAX_CASES);
+    request->is_file[request->count] = is_file;
+    request->name[request->count++] = name;
+    return 0;
 }
 
-static int run_synthetic(struct bench *bench, const struct attune_problem *problem,
-                         const struct attune_args *args, struct attune_case *done,
-                         struct attune_trouble *trouble)
+static int is_tensor_file(const struct dirent *entry)
 {
-    struct attune_runner runner;
-    enum attune_status status = attune_runner_open(&runner, bench->context, problem, args);
-    int code = ATTUNE_EXIT_FINE;
-    if (status == ATTUNE_OK)
-        status = attune_verify(&done->shape, &runner.args, 1.0, &done->error);
-    if (status != ATTUNE_OK)
-        code = attune_trouble_status(trouble, status);
-    else if (!(done->error <= 1))
-        code = attune_trouble_set(trouble, ATTUNE_EXIT_CHECK,
-                                  "wrong result: the error is %.3g times its bound", done->error);
-    else
-        code = time_case(bench, &runner, done, trouble);
-    attune_runner_close(&runner);
+    static const char suffix[] = ".safetensors";
+    const size_t length = strlen(entry->d_name), tail = sizeof suffix - 1;
+    return length > tail && strcmp(entry->d_name + length - tail, suffix) == 0;
+}
+
+/* Every tensor file of a folder, by name; one that holds no problem is mentioned and left out. */
+static int add_folder(struct request *request, const char *folder)
+{
+    struct dirent **entries;
+    const int count = scandir(folder, &entries, is_tensor_file, alphasort);
+    int code = 0;
+    if (count < 0)
+        return attune_options_wrong(&usage, "--data %s: %s", folder, strerror(errno));
+    if (count == 0)
+        code = attune_options_wrong(&usage, "--data %s: no *.safetensors there", folder);
+    for (int i = 0; i < count; i++) {
+        char *path = NULL;
+        if (code == 0 && asprintf(&path, "%s/%s", folder, entries[i]->d_name) < 0)
+            code = attune_options_wrong(&usage, "--data %s: no memory", folder);
+        free(entries[i]);
+        if (code != 0)
+            continue;
+        if (!attune_bench_is_problem(path)) {
+            fprintf(stderr, "%s: no attune.problem in it, passed over\n", path);
+            free(path);
+        } else if ((code = add_case(request, path, 1)) == 0) {
+            request->path[request->paths++] = path;
+        } else {
+            free(path);
+        }
+    }
+    free(entries);
     return code;
 }
 
-static int run_spec(struct bench *bench, const char *spec, struct attune_trouble *trouble)
+/* Room for the longest shape. Cases that are wrong are told about when their turn comes. */
+static int shape_width(const struct request *request)
 {
-    struct attune_problem problem;
-    struct attune_args args = {0};
-    struct attune_case done = {.name = spec, .threads = (int32_t)bench->threads};
-    int code = attune_spec_parse(spec, &problem, trouble);
-    if (code)
-        return code;
-    enum attune_status status = attune_shape_resolve(&problem, &done.shape);
-    if (status == ATTUNE_OK)
-        status = attune_synthetic_fill(&problem, &args);
-    code = status == ATTUNE_OK ? run_synthetic(bench, &problem, &args, &done, trouble)
-                               : attune_trouble_status(trouble, status);
-    attune_synthetic_free(&args);
-    return code;
-}
-
-/* Room for the longest shape. Wrong specs are told about when their turn comes. */
-static int shape_width(const struct bench *bench)
-{
-    struct attune_problem problem;
     struct attune_shape shape;
-    struct attune_trouble trouble;
     char text[256];
     int width = 5;
-    for (int i = 0; i < bench->count; i++)
-        if (attune_spec_parse(bench->spec[i], &problem, &trouble) == 0 &&
-            attune_shape_resolve(&problem, &shape) == ATTUNE_OK) {
+    for (int i = 0; i < request->count; i++)
+        if (attune_bench_shape(request->name[i], request->is_file[i], &shape) == 0) {
             const int length = attune_report_shape(&shape, text, sizeof text);
             width = length > width ? length : width;
         }
@@ -151,84 +141,107 @@ static int shape_width(const struct bench *bench)
 }
 
 /* Contexts and plans read ATTUNE_MAX_ISA themselves; the probes keep below the same ceiling. */
-static int open_machine(struct bench *bench, struct attune_trouble *trouble)
+static int open_machine(struct attune_bench *bench, struct attune_trouble *trouble)
 {
     const struct attune_context_options context = {.struct_size = sizeof context,
-                                                   .threads = (int32_t)bench->threads};
+                                                   .threads = bench->threads};
     const enum attune_status status = attune_context_create(&context, &bench->context);
     uint32_t features = attune_cpu_detect()->usable;
     if (status != ATTUNE_OK)
         return attune_trouble_status(trouble, status);
     attune_cpu_mask(getenv("ATTUNE_MAX_ISA"), &features);
     bench->threads = attune_context_threads(bench->context);
-    bench->probes = attune_probes_create((int32_t)bench->threads, features);
+    bench->probes = attune_probes_create(bench->threads, features);
     return bench->probes ? 0 : attune_trouble_memory(trouble, "buffers of the probes");
 }
 
-static int run_all(struct bench *bench)
+static int run_case(struct request *request, int index, struct attune_roofs *roofs)
 {
+    struct attune_case done;
     struct attune_trouble trouble;
-    int worst = open_machine(bench, &trouble);
-    if (worst)
-        return attune_trouble_report(&trouble, "bench", NULL);
-    bench->width = shape_width(bench);
-    if (!bench->json)
-        attune_report_head(bench->width, stdout);
-    for (int i = 0; i < bench->count; i++)
-        if (run_spec(bench, bench->spec[i], &trouble)) {
-            const int code = attune_trouble_report(&trouble, "bench", bench->spec[i]);
-            worst = code > worst ? code : worst;
-        }
-    if (!bench->json && bench->roofs.fma > 0)
-        attune_report_roofs(&bench->roofs, (int32_t)bench->threads, stdout);
-    return worst;
-}
-
-static int add_case(struct bench *bench, const char *spec)
-{
-    if (bench->count == MAX_CASES)
-        return attune_options_wrong(&usage, "more than %d cases", MAX_CASES);
-    bench->spec[bench->count++] = spec;
+    const char *name = request->name[index];
+    int code = attune_bench_run(&request->bench, name, request->is_file[index], &done, &trouble);
+    if (code == 0 && request->json && !attune_report_json(&done, stdout))
+        code = attune_trouble_memory(&trouble, "a line of JSON");
+    if (code != 0)
+        return attune_trouble_report(&trouble, "bench", name);
+    if (!request->json)
+        attune_report_row(&done, request->width, stdout);
+    *roofs = done.timing.roofs;
     return 0;
 }
 
-static int take_option(struct bench *bench, int id)
+static int run_all(struct request *request)
+{
+    struct attune_trouble trouble;
+    struct attune_roofs roofs = {0};
+    int worst = open_machine(&request->bench, &trouble);
+    if (worst)
+        return attune_trouble_report(&trouble, "bench", NULL);
+    request->width = shape_width(request);
+    if (!request->json)
+        attune_report_head(request->width, stdout);
+    for (int i = 0; i < request->count; i++) {
+        const int code = run_case(request, i, &roofs);
+        worst = code > worst ? code : worst;
+    }
+    if (!request->json && roofs.fma > 0)
+        attune_report_roofs(&roofs, request->bench.threads, stdout);
+    return worst;
+}
+
+static int take_option(struct request *request, int id)
 {
     char *end = NULL;
+    int64_t threads;
     switch (id) {
     case OPTION_SPEC:
-        return add_case(bench, optarg);
-    case OPTION_THREADS:
-        return attune_options_integer(&usage, "threads", optarg, 1, 4096, &bench->threads);
+        return add_case(request, optarg, 0);
+    case OPTION_DATA:
+        return add_folder(request, optarg);
     case OPTION_SECONDS:
-        bench->seconds = strtod(optarg, &end);
-        if (end == optarg || *end || !(bench->seconds > 0 && bench->seconds <= 3600))
-            return attune_options_wrong(&usage, "--seconds: '%s' is no number in 0 .. 3600",
-                                        optarg);
+        request->bench.seconds = strtod(optarg, &end);
+        if (end == optarg || *end || !(request->bench.seconds > 0) || request->bench.seconds > 3600)
+            return attune_options_wrong(
+                &usage, "--seconds: '%s' is no number above 0, at most 3600", optarg);
+        return 0;
+    case OPTION_JSON:
+        request->json = 1;
         return 0;
     default:
-        bench->json = 1;
+        if (attune_options_integer(&usage, "threads", optarg, 1, 4096, &threads))
+            return ATTUNE_EXIT_USE;
+        request->bench.threads = (int32_t)threads;
         return 0;
     }
 }
 
-int attune_command_bench(int argc, char **argv)
+static int take_options(struct request *request, int argc, char **argv, int *id)
 {
-    struct bench bench = {.seconds = 1};
-    int code = 0, id;
-    while ((id = attune_options_next(&usage, argc, argv, &code)) >= 0)
-        if ((code = take_option(&bench, id)) != 0)
+    int code = 0;
+    while ((*id = attune_options_next(&usage, argc, argv, &code)) >= 0)
+        if ((code = take_option(request, *id)) != 0)
             return code;
-    if (id == ATTUNE_OPTIONS_EXIT)
+    if (*id == ATTUNE_OPTIONS_EXIT)
         return code;
     if (optind < argc)
         return attune_options_wrong(&usage, "'%s' is no option", argv[optind]);
-    for (size_t i = 0; bench.count == 0 && i < sizeof default_specs / sizeof *default_specs; i++)
-        bench.spec[i] = default_specs[i];
-    if (bench.count == 0)
-        bench.count = sizeof default_specs / sizeof *default_specs;
-    code = run_all(&bench);
-    attune_probes_release(bench.probes);
-    attune_context_release(bench.context);
+    const int none = request->count == 0;
+    for (size_t i = 0; none && i < sizeof default_specs / sizeof *default_specs; i++)
+        add_case(request, default_specs[i], 0);
+    return 0;
+}
+
+int attune_command_bench(int argc, char **argv)
+{
+    struct request request = {.bench = {.seconds = 1}};
+    int id;
+    int code = take_options(&request, argc, argv, &id);
+    if (code == 0 && id != ATTUNE_OPTIONS_EXIT)
+        code = run_all(&request);
+    attune_probes_release(request.bench.probes);
+    attune_context_release(request.bench.context);
+    for (int i = 0; i < request.paths; i++)
+        free(request.path[i]);
     return code;
 }

@@ -13,13 +13,13 @@ int attune_report_json(const struct attune_case *done, FILE *file)
     const struct attune_timing *timing = &done->timing;
     const struct attune_roofs *roofs = &timing->roofs;
     json_t *object = json_pack(
-        "{s:s, s:i, s:s, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:{s:f, s:f, s:f, s:f, s:f, s:f}}",
+        "{s:s, s:i, s:s, s:f, s:f, s:f, s:s, s:f, s:s, s:f, s:f, s:{s:f, s:f, s:f, s:f, s:f, s:f}}",
         "spec", done->name, "threads", (int)done->threads, "kernels", timing->kernels, "min_s",
         timing->time.minimum, "median_s", timing->time.median, "work", timing->bound.amount,
-        "work_unit", attune_work_unit_word(timing->bound.unit), "roof", timing->bound.roof, "share",
-        timing->share, "error_over_bound", done->error, "roofs", "fma", roofs->fma, "l1",
-        roofs->read[ATTUNE_L1], "l2", roofs->read[ATTUNE_L2], "l3", roofs->read[ATTUNE_L3], "dram",
-        roofs->read[ATTUNE_DRAM], "tanh", roofs->tanh);
+        "work_unit", attune_work_unit_word(timing->bound.unit), "roof", timing->bound.roof,
+        "bound_by", timing->bound.name, "share", timing->share, "error_over_bound", done->error,
+        "roofs", "fma", roofs->fma, "l1", roofs->read[ATTUNE_L1], "l2", roofs->read[ATTUNE_L2],
+        "l3", roofs->read[ATTUNE_L3], "dram", roofs->read[ATTUNE_DRAM], "tanh", roofs->tanh);
     if (!object)
         return 0;
     const int failed = json_dumpf(object, file, JSON_COMPACT | JSON_REAL_PRECISION(9));
@@ -44,10 +44,14 @@ static void append(char *text, size_t size, int *length, const char *format, ...
 int attune_report_shape(const struct attune_shape *shape, char *text, size_t size)
 {
     static const char *const alignments[] = {"", " top_left", " bottom_right"};
+    const struct attune_tensor *in = shape->problem.in;
+    const int64_t projected =
+        shape->c == 0 && (in[ATTUNE_IN_W_QUERY].dtype || in[ATTUNE_IN_WEIGHT].dtype) ? shape->d_q
+                                                                                     : 0;
     const struct {
         const char *key;
         int64_t value;
-    } parts[] = {{"d", shape->d ? shape->d : shape->d_q},
+    } parts[] = {{"d", shape->d ? shape->d : projected},
                  {"a", shape->a},
                  {"c", shape->c},
                  {"n", shape->n},
@@ -103,21 +107,22 @@ static const char *mechanism_of(const struct attune_shape *shape, char text[32])
 
 void attune_report_head(int width, FILE *file)
 {
-    fprintf(file, "%-22s  %-*s  %9s  %14s  %7s  %11s  %s\n", "mechanism", width, "shape", "time",
-            "rate", "of peak", "error/bound", "kernels");
+    fprintf(file, "%-22s  %-*s  %9s  %14s  %15s  %11s  %s\n", "mechanism", width, "shape", "time",
+            "rate", "share of peak", "error/bound", "kernels");
 }
 
 void attune_report_row(const struct attune_case *done, int width, FILE *file)
 {
-    static const char *const units[] = {"GFLOP/s", "G tanh/s", "GB/s"};
     const struct attune_timing *timing = &done->timing;
-    char mechanism[32], shape[256], time[24], rate[16];
-    const double amount = timing->bound.amount / timing->time.minimum * 1e-9;
+    const char *unit = timing->work.unit == ATTUNE_TANH ? "G tanh/s" : "GFLOP/s";
+    char mechanism[32], shape[256], time[24], rate[16], share[32];
     attune_report_shape(&done->shape, shape, sizeof shape);
-    fprintf(file, "%-22s  %-*s  %9s  %5s %-8s  %5.1f %%  %11.3f  %s\n",
+    snprintf(share, sizeof share, "%.1f %% of %-4s", 100 * timing->share, timing->bound.name);
+    fprintf(file, "%-22s  %-*s  %9s  %5s %-8s  %15s  %11.3f  %s\n",
             mechanism_of(&done->shape, mechanism), width, shape,
-            seconds(timing->time.minimum, time), number(amount, rate), units[timing->bound.unit],
-            100 * timing->share, done->error, timing->kernels);
+            seconds(timing->time.minimum, time),
+            number(1e-9 * timing->work.amount / timing->time.minimum, rate), unit, share,
+            done->error, timing->kernels);
     fflush(file);
 }
 
@@ -125,9 +130,10 @@ void attune_report_roofs(const struct attune_roofs *roofs, int32_t threads, FILE
 {
     char fma[16], tanh[16], l1[16], l2[16], l3[16], dram[16];
     fprintf(file,
-            "\npeak of %d thread%s, measured in the same run: %s GFLOP/s, %s G tanh/s; reads of L1 "
-            "%s, L2 %s, L3 %s,\nDRAM %s GB/s. The time is the fastest sample's, projections and "
-            "convolutions included; the work\nis that of the attention alone.\n",
+            "\npeaks of %d thread%s, measured in the same run: fma %s GFLOP/s, tanh %s G/s, reads "
+            "of l1 "
+            "%s, l2 %s, l3 %s, dram %s GB/s.\nTime is of the fastest sample, projections and "
+            "convolutions included; the work is that of the attention alone.\n",
             threads, threads == 1 ? "" : "s", number(1e-9 * roofs->fma, fma),
             number(1e-9 * roofs->tanh, tanh), number(1e-9 * roofs->read[ATTUNE_L1], l1),
             number(1e-9 * roofs->read[ATTUNE_L2], l2), number(1e-9 * roofs->read[ATTUNE_L3], l3),
