@@ -2,63 +2,75 @@
  *
  * e^x, tanh and the logistic function over the vocabulary, accurate to a few ulp everywhere; include
  * it after one of f32_<isa>.h. Knows nothing of kernels.
+ *
+ * Each is a chain of some 60 to 90 cycles, so the words take `count` vectors and go through them step
+ * by step: out-of-order windows do not reach far enough to overlap such chains one after the other.
  */
 #ifndef ATTUNE_ARCH_SIMD_F32_MATH_H
 #define ATTUNE_ARCH_SIMD_F32_MATH_H
+
+enum { VMATH_MOST = 4 };
+#define VMATH_EACH(i, count) _Pragma("GCC unroll 4") for (int i = 0; i < (count); i++)
 
 /* e^x - 1 at the remainder r = x - n ln 2 of the nearest n: p and n such that e^x = 2^n (1 + p).
  * The first part of ln 2 has 16 bits, so n times it is exact, fused or not. p is r + r^2 P(r), P the
  * polynomial of degree 4 that is minimax for the relative error of p: 0.28 * 2^-24 on |r| <= ln 2 / 2.
  * Finite x must lie in [-87, 88]. NaN stays. */
-VINLINE vf vexpm1_reduced(vf x, vi *n)
+VINLINE void vexpm1_reduced(const vf *x, int count, vf *p, vi *n)
 {
-    *n = vto_int(vmul(x, vset1(0x1.715476p+0f)));
-    const vf k = vfrom_int(*n);
-    const vf r = vfnma(k, vset1(0x1.7f7d1cp-20f), vfnma(k, vset1(0x1.62e4p-1f), x));
-    vf p = vset1(0x1.6bec06p-10f);
-    p = vfma(p, r, vset1(0x1.122776p-7f));
-    p = vfma(p, r, vset1(0x1.555674p-5f));
-    p = vfma(p, r, vset1(0x1.5554b0p-3f));
-    p = vfma(p, r, vset1(0x1.fffffep-2f));
-    return vfma(p, vmul(r, r), r);
+    vf r[VMATH_MOST];
+    VMATH_EACH(i, count) n[i] = vto_int(vmul(x[i], vset1(0x1.715476p+0f)));
+    VMATH_EACH(i, count) r[i] = vfnma(vfrom_int(n[i]), vset1(0x1.62e4p-1f), x[i]);
+    VMATH_EACH(i, count) r[i] = vfnma(vfrom_int(n[i]), vset1(0x1.7f7d1cp-20f), r[i]);
+    VMATH_EACH(i, count) p[i] = vfma(r[i], vset1(0x1.6bec06p-10f), vset1(0x1.122776p-7f));
+    VMATH_EACH(i, count) p[i] = vfma(p[i], r[i], vset1(0x1.555674p-5f));
+    VMATH_EACH(i, count) p[i] = vfma(p[i], r[i], vset1(0x1.5554b0p-3f));
+    VMATH_EACH(i, count) p[i] = vfma(p[i], r[i], vset1(0x1.fffffep-2f));
+    VMATH_EACH(i, count) p[i] = vfma(p[i], vmul(r[i], r[i]), r[i]);
 }
 
 /* e^x, 1 ulp, where x lies in [-87, 88]; outside that the value at the nearer end. NaN stays. The
  * bounds keep 2^n (1 + p) a normal number. */
-VINLINE vf vexp(vf x)
+VINLINE void vexp(vf *x, int count)
 {
-    vi n;
-    const vf p = vexpm1_reduced(vmax(vset1(-87.0f), vmin(vset1(88.0f), x)), &n);
-    return vadd_exponent(vadd(p, vset1(1.0f)), n);
+    vf p[VMATH_MOST];
+    vi n[VMATH_MOST];
+    VMATH_EACH(i, count) x[i] = vmax(vset1(-87.0f), vmin(vset1(88.0f), x[i]));
+    vexpm1_reduced(x, count, p, n);
+    VMATH_EACH(i, count) x[i] = vadd_exponent(vadd(p[i], vset1(1.0f)), n[i]);
 }
 
 /* tanh x = numerator / denominator with numerator = +-(e^|2x| - 1), denominator = e^|2x| + 1, so that
  * a product of several such functions needs one division. |2x| stops at 20, where the quotient rounds
  * to 1. For x near 0, n is 0 and the numerator keeps the relative accuracy of p. */
-VINLINE void vtanh_fraction(vf x, vf *numerator, vf *denominator)
+VINLINE void vtanh_fraction(const vf *x, int count, vf *numerator, vf *denominator)
 {
-    const vf magnitude = vabs(x);
-    vi n;
-    const vf p = vexpm1_reduced(vmin(vset1(20.0f), vadd(magnitude, magnitude)), &n);
-    const vf power = vadd_exponent(vset1(1.0f), n);
-    const vf expm1 = vfma(power, p, vsub(power, vset1(1.0f)));
-    *denominator = vadd(expm1, vset1(2.0f));
-    *numerator = vcopysign(expm1, x);
+    vf p[VMATH_MOST], power[VMATH_MOST];
+    vi n[VMATH_MOST];
+    VMATH_EACH(i, count) p[i] = vabs(x[i]);
+    VMATH_EACH(i, count) p[i] = vmin(vset1(20.0f), vadd(p[i], p[i]));
+    vexpm1_reduced(p, count, p, n);
+    VMATH_EACH(i, count) power[i] = vadd_exponent(vset1(1.0f), n[i]);
+    VMATH_EACH(i, count) p[i] = vfma(power[i], p[i], vsub(power[i], vset1(1.0f)));
+    VMATH_EACH(i, count) numerator[i] = vcopysign(p[i], x[i]);
+    VMATH_EACH(i, count) denominator[i] = vadd(p[i], vset1(2.0f));
 }
 
 /* Error below 3 ulp for every argument, denormals too; NaN stays, infinity gives 1. */
-VINLINE vf vtanh(vf x)
+VINLINE void vtanh(vf *x, int count)
 {
-    vf numerator, denominator;
-    vtanh_fraction(x, &numerator, &denominator);
-    return vdiv(numerator, denominator);
+    vf numerator[VMATH_MOST], denominator[VMATH_MOST];
+    vtanh_fraction(x, count, numerator, denominator);
+    VMATH_EACH(i, count) x[i] = vdiv(numerator[i], denominator[i]);
 }
 
 /* The denominator of sigmoid x = 1 / (1 + e^-x). Below x = -88 it stays at e^88, an absolute error
  * under 2^-126. */
-VINLINE vf vsigmoid_denominator(vf x)
+VINLINE void vsigmoid_denominator(vf *x, int count)
 {
-    return vadd(vexp(vsub(vzero(), x)), vset1(1.0f));
+    VMATH_EACH(i, count) x[i] = vsub(vzero(), x[i]);
+    vexp(x, count);
+    VMATH_EACH(i, count) x[i] = vadd(x[i], vset1(1.0f));
 }
 
 #endif

@@ -22,7 +22,9 @@ VINLINE vf adjust_vector(const struct attune_adjust_args *args, struct adjust_ve
     vf s = vmul(in.s, vset1(args->scale)), keep = vset1(1.0f);
     if (args->softcap > 0) {
         const vf cap = vset1(args->softcap);
-        s = vmul(cap, vtanh(vdiv(s, cap)));
+        s = vdiv(s, cap);
+        vtanh(&s, 1);
+        s = vmul(cap, s);
     }
     if (args->bias) {
         const vm out = veq(in.bias, masked);

@@ -19,7 +19,9 @@ VINLINE void expand_peak_take(struct expand_peak *peak, vf x)
 VINLINE vf expand_vector(vf x, struct expand_peak *peak)
 {
     expand_peak_take(peak, x);
-    return vexp(vadd(x, x));
+    x = vadd(x, x);
+    vexp(&x, 1);
+    return x;
 }
 
 /* A dropped term becomes 0 by selection: the product could be infinite or NaN. */

@@ -12,39 +12,49 @@
 
 enum { LSTM_GATES = 4, LSTM_MOST_ROWS = 6 };
 
-/* The gates' sums of one unit block become cell and hidden states. Two loops, so that rows overlap: one
- * after the other they are chains of some 150 cycles. Not inlined, or constants of the activations take
- * registers from the tile's accumulators. */
-static __attribute__((noinline)) void lstm_activate(const float *gates, int rows, int scan, float *c,
+VINLINE vf lstm_sigmoid_denominator(const float *sum)
+{
+    vf x = vload(sum);
+    vsigmoid_denominator(&x, 1);
+    return x;
+}
+
+/* The sums [row][gate][lane] of a unit block become cell and hidden states. Two loops, so that the
+ * chains of the rows overlap. Not inlined, or constants of the activations take registers from the
+ * tile's accumulators. */
+static __attribute__((noinline)) void lstm_activate(const float *sums, int64_t rows, int scan, float *c,
                                                     float *h, int64_t ldh)
 {
     enum { STEP = LSTM_GATES * VLANES };
-    vf numerator, scale;
-    for (int row = 0; row < rows; row++) {
-        const float *gate = gates + row * STEP;
-        vtanh_fraction(vload(gate + 2 * VLANES), &numerator, &scale);
-        vf cell = vdiv(numerator, vmul(vsigmoid_denominator(vload(gate)), scale));
+    vf cell, numerator, scale;
+    for (int64_t row = 0; row < rows; row++) {
+        const float *sum = sums + row * STEP;
+        const vf candidate = vload(sum + 2 * VLANES);
+        vtanh_fraction(&candidate, 1, &numerator, &scale);
+        cell = vdiv(numerator, vmul(lstm_sigmoid_denominator(sum), scale));
         if (scan)
-            cell = vadd(cell, vdiv(vload(c + row * ldh), vsigmoid_denominator(vload(gate + VLANES))));
+            cell = vadd(cell, vdiv(vload(c + row * ldh), lstm_sigmoid_denominator(sum + VLANES)));
         vstore(c + row * ldh, cell);
     }
-    for (int row = 0; row < rows; row++) {
-        const vf output = vsigmoid_denominator(vload(gates + row * STEP + 3 * VLANES));
-        vtanh_fraction(vload(c + row * ldh), &numerator, &scale);
+    for (int64_t row = 0; row < rows; row++) {
+        cell = vload(c + row * ldh);
+        vtanh_fraction(&cell, 1, &numerator, &scale);
+        const vf output = lstm_sigmoid_denominator(sums + row * STEP + 3 * VLANES);
         vstore(h + row * ldh, vdiv(numerator, vmul(output, scale)));
     }
 }
 
 /* sums[row] += u tanh(product[row][p]) over `panels` panels, in order. */
-static __attribute__((noinline)) void lstm_weigh(const float *products, int rows, int panels,
+static __attribute__((noinline)) void lstm_weigh(const float *products, int64_t rows, int64_t panels,
                                                  const float *u, float *sums)
 {
-    for (int row = 0; row < rows; row++) {
-        vf sum = vload(sums + row * VLANES);
-        for (int p = 0; p < panels; p++)
-            sum = vfma(vload(u + p * VLANES), vtanh(vload(products + (row * panels + p) * VLANES)), sum);
-        vstore(sums + row * VLANES, sum);
-    }
+    for (int64_t p = 0; p < panels; p++)
+        for (int64_t row = 0; row < rows; row++) {
+            vf z = vload(products + (row * panels + p) * VLANES);
+            vtanh(&z, 1);
+            const vf sum = vload(sums + row * VLANES);
+            vstore(sums + row * VLANES, vfma(vload(u + p * VLANES), z, sum));
+        }
 }
 
 /* sum[row][p] += h[row] times the next of `panels` vectors, over k in order. Panel p's vector of unit k

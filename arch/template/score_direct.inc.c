@@ -5,29 +5,36 @@
  */
 #include "arch/kernels.h"
 
-/* Keys at once: their chains hide the latency of the division. */
-enum { DIRECT_KEYS = 4 };
+/* Keys at once: their chains overlap. */
+enum { DIRECT_KEYS = VMATH_MOST };
 
-/* Lanes past the last term load zeros and add u = 0 times tanh 0. */
+/* sum[i] += u tanh(x + y_i) for the next `rest` terms, or a vector of them. Lanes past the last term
+ * load zeros and add u = 0 times tanh 0. */
+VINLINE void direct_terms(const struct attune_score_direct_args *args, const float *y, int64_t t,
+                          int whole, int keys, vf *sum)
+{
+    const int64_t rest = args->a - t;
+    const vf x = whole ? vload(args->x + t) : vload_tail(args->x + t, rest);
+    const vf u = whole ? vload(args->u + t) : vload_tail(args->u + t, rest);
+    vf z[DIRECT_KEYS];
+    VMATH_EACH(i, keys)
+    {
+        const float *at = y + i * args->ldy + t;
+        z[i] = vadd(x, whole ? vload(at) : vload_tail(at, rest));
+    }
+    vtanh(z, keys);
+    VMATH_EACH(i, keys) sum[i] = vfma(u, z[i], sum[i]);
+}
+
 VINLINE void direct_keys(const struct attune_score_direct_args *args, int64_t j, int keys)
 {
-    const int64_t a = args->a, ldy = args->ldy;
-    const float *y = args->y + j * ldy;
+    const float *y = args->y + j * args->ldy;
     vf sum[DIRECT_KEYS];
-    _Pragma("GCC unroll 4") for (int i = 0; i < keys; i++) sum[i] = vzero();
+    VMATH_EACH(i, keys) sum[i] = vzero();
     int64_t t = 0;
-    for (; t + VLANES <= a; t += VLANES) {
-        const vf x = vload(args->x + t), u = vload(args->u + t);
-        _Pragma("GCC unroll 4") for (int i = 0; i < keys; i++) sum[i] =
-            vfma(u, vtanh(vadd(x, vload(y + i * ldy + t))), sum[i]);
-    }
-    if (t < a) {
-        const vf x = vload_tail(args->x + t, a - t), u = vload_tail(args->u + t, a - t);
-        _Pragma("GCC unroll 4") for (int i = 0; i < keys; i++) sum[i] =
-            vfma(u, vtanh(vadd(x, vload_tail(y + i * ldy + t, a - t))), sum[i]);
-    }
-    _Pragma("GCC unroll 4") for (int i = 0; i < keys; i++) args->s[(j + i) * args->s_stride] =
-        vhsum(sum[i]);
+    for (; t + VLANES <= args->a; t += VLANES) direct_terms(args, y, t, 1, keys, sum);
+    if (t < args->a) direct_terms(args, y, t, 0, keys, sum);
+    VMATH_EACH(i, keys) args->s[(j + i) * args->s_stride] = vhsum(sum[i]);
 }
 
 VINLINE void score_direct(const struct attune_score_direct_args *args)
