@@ -224,9 +224,9 @@ typedef void attune_weights_fn(const struct attune_weights_args *args);
  * scores. Units are padded to n_pad, a multiple of the row's `width` W; gates lie interleaved by
  * vector, [n_pad / W][4][W] in the order i f g o: gate(i) = x[i] + y + (r ? R h_i : 0), i < m.
  *   c = sigmoid(f) c + sigmoid(i) tanh(g);  h = sigmoid(o) tanh(c)
- *   s[i * lds] = sum_t u[t] tanh(sum_k w[t][k] h_i[k])
+ *   s[i * lds] = sum_t u[t] tanh(bias[t] + sum_k w[t][k] h_i[k])
  * r: [n_pad / W][n][4][W], the weights of unit k on each gate; w: panels [a_pad / W][n][W] of
- * w_recurrent; u has a_pad entries, zero beyond a. The state before is h_in, the state after h_out,
+ * w_recurrent; u and bias have a_pad entries, zero beyond a; bias NULL: none. The state before is h_in, the state after h_out,
  * rows of n_pad, ldh apart, that do not overlap: every unit's gates read all of h_in, so the caller
  * swaps two buffers. c is updated in place. h and c are zero at the start of a scan. r NULL: a step
  * from the zero state: h_in is not read and c only written. Padding units have zero gate inputs and
@@ -240,7 +240,7 @@ struct attune_lstm_args {
     const float *h_in;
     float *h_out, *c;
     int64_t ldh;
-    const float *w, *u;
+    const float *w, *u, *bias;
     int64_t a_pad;
     float *s;
     int64_t lds;

@@ -238,7 +238,8 @@ static void score_lstm(struct attune_worker *worker, const struct attune_block *
         .ldx = plan->query.stride_t, .m = rows, .r = scan ? weights + layout->r : NULL,
         .n = plan->shape.n, .n_pad = layout->n_pad,
         .c = state + 2 * plane, .ldh = layout->n_pad,
-        .w = weights + layout->w, .u = weights + layout->u, .a_pad = layout->a_pad,
+        .w = weights + layout->w, .u = weights + layout->u,
+        .bias = weights + layout->hidden, .a_pad = layout->a_pad,
         .lds = plan->lds};
     for (int64_t j = 0; j < count; j++) {
         int64_t turn = (block->first + first + j) & 1;

@@ -59,7 +59,7 @@ struct attune_fold_layout {
 struct attune_lstm_layout {
     size_t offset;
     int64_t lanes, n_pad, a_pad;
-    int64_t a, b, bias, r, w, u, total; /* float offsets of each piece */
+    int64_t a, b, bias, r, w, u, hidden, total; /* float offsets of each piece */
 };
 
 /* Prepared keys: this header, then the payload. */
@@ -130,7 +130,7 @@ struct attune_plan {
     int32_t step_count;
     struct attune_view query, key, value; /* the core's operands */
     struct attune_view key_scale, value_scale; /* int8: float32 [b][g][t_k] */
-    struct attune_view lstm_source[6];    /* weight_ih, weight_hh, w_recurrent, score_vector, biases */
+    struct attune_view lstm_source[7];    /* weight_ih, weight_hh, w_recurrent, score_vector, biases */
     struct attune_step *out_projection;   /* self dot over x with out_weight: the last step */
     struct attune_fold_layout fold;
     struct attune_lstm_layout lstm;

@@ -83,9 +83,11 @@ static void interleave_inputs(const struct attune_plan *plan, const float *ih, c
     }
 }
 
-/* r: [n_pad / W][k][4][W]; w: [a_pad / W][k][W]; u padded with zeros. */
+/* r: [n_pad / W][k][4][W], zero where there is no recurrence; w: [a_pad / W][k][W]; u and the hidden
+ * bias padded with zeros. */
 static void interleave_state(const struct attune_plan *plan, const float *hh, const float *w,
-                             const float *u, float *dst, int64_t from, int64_t to)
+                             const float *u, const float *hidden, float *dst, int64_t from,
+                             int64_t to)
 {
     const struct attune_lstm_layout *layout = &plan->lstm;
     int64_t n = plan->shape.n, a = plan->shape.a, lanes = layout->lanes;
@@ -94,7 +96,7 @@ static void interleave_state(const struct attune_plan *plan, const float *hh, co
         int64_t gate = row / lanes % 4;
         float *r = dst + layout->r + block * n * 4 * lanes + row % (4 * lanes);
         for (int64_t k = 0; k < n; k++)
-            r[k * 4 * lanes] = unit < n ? hh[(gate * n + unit) * n + k] : 0.0f;
+            r[k * 4 * lanes] = unit < n && hh != NULL ? hh[(gate * n + unit) * n + k] : 0.0f;
     }
     if (from != 0)
         return;
@@ -103,18 +105,19 @@ static void interleave_state(const struct attune_plan *plan, const float *hh, co
         for (int64_t k = 0; k < n; k++)
             panel[k * lanes] = t < a ? w[t * n + k] : 0.0f;
         dst[layout->u + t] = t < a ? u[t] : 0.0f;
+        dst[layout->hidden + t] = t < a && hidden != NULL ? hidden[t] : 0.0f;
     }
 }
 
 void attune_step_lstm(const struct attune_execution *execution, int32_t worker, int32_t workers)
 {
     const struct attune_plan *plan = execution->plan;
-    const float *source[6];
-    for (int i = 0; i < 6; i++)
+    const float *source[7];
+    for (int i = 0; i < 7; i++)
         source[i] = (const float *)attune_view_base(execution, &plan->lstm_source[i]);
     float *dst = (float *)(execution->workspace + plan->lstm.offset);
     int64_t rows = 4 * plan->lstm.n_pad;
     int64_t from = rows * worker / workers, to = rows * (worker + 1) / workers;
     interleave_inputs(plan, source[0], source[4], source[5], dst, from, to);
-    interleave_state(plan, source[1], source[2], source[3], dst, from, to);
+    interleave_state(plan, source[1], source[2], source[3], source[6], dst, from, to);
 }

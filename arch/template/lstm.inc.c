@@ -97,12 +97,16 @@ VINLINE void lstm_units(const struct attune_lstm_args *args, int64_t i, int64_t 
                   args->h_out + i * args->ldh + unit, args->ldh);
 }
 
-/* u tanh(W h), `panels` panels of terms at once, added to each row's sum in the order of the terms. */
+/* u tanh(b + W h), `panels` panels of terms at once, added to each row's sum in the order of the terms. */
 VINLINE void lstm_score_panels(const struct attune_lstm_args *args, const float *h, int64_t term,
                                int rows, int panels, float *sums)
 {
     vf product[LSTM_MOST_ROWS * LSTM_GATES];
-    _Pragma("GCC unroll 24") for (int x = 0; x < rows * panels; x++) product[x] = vzero();
+    _Pragma("GCC unroll 4") for (int p = 0; p < panels; p++)
+    {
+        const vf bias = args->bias ? vload(args->bias + term + p * VLANES) : vzero();
+        _Pragma("GCC unroll 8") for (int row = 0; row < rows; row++) product[row * panels + p] = bias;
+    }
     lstm_product(h, args->ldh, args->w + term * args->n, VLANES * args->n, VLANES, args->n, rows,
                  panels, product);
     float products[LSTM_MOST_ROWS * LSTM_GATES * VLANES];

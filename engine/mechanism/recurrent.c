@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Recurrent: u . tanh(W_r LSTM([x_t; x_t'])). The gates' input product splits like pairwise's: A x_t
+ * Recurrent: u . tanh(W_r LSTM([x_t; x_t']) + b). The gates' input product splits like pairwise's: A x_t
  * (with both biases) is the query side, B x_t' the key side, computed once; what depends on the pair
  * is R h. All weights are brought into the order of the lstm kernel's gates first.
  */
@@ -25,7 +25,8 @@ static void lay_out_weights(struct attune_builder *builder)
     lstm->r = lstm->bias + 4 * lstm->n_pad;
     lstm->w = lstm->r + 4 * lstm->n_pad * shape->n;
     lstm->u = lstm->w + lstm->a_pad * shape->n;
-    lstm->total = lstm->u + lstm->a_pad;
+    lstm->hidden = lstm->u + lstm->a_pad;
+    lstm->total = lstm->hidden + lstm->a_pad;
     lstm->offset = attune_builder_take(builder, lstm->total);
 }
 
@@ -39,10 +40,11 @@ static void convert_weights(struct attune_builder *builder)
     struct attune_view u = attune_builder_matrix(builder, ATTUNE_IN_SCORE_VECTOR);
     struct attune_view bias_ih = attune_builder_matrix(builder, ATTUNE_IN_BIAS_IH);
     struct attune_view bias_hh = attune_builder_matrix(builder, ATTUNE_IN_BIAS_HH);
+    struct attune_view hidden = attune_builder_matrix(builder, ATTUNE_IN_BIAS_HIDDEN);
     struct attune_step *step = attune_builder_step(builder, ATTUNE_STEP_LSTM);
     struct attune_view *source = builder->plan->lstm_source;
     source[0] = ih, source[1] = hh, source[2] = w, source[3] = u;
-    source[4] = bias_ih, source[5] = bias_hh;
+    source[4] = bias_ih, source[5] = bias_hh, source[6] = hidden;
     step->src = ih;
 }
 
