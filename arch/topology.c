@@ -53,7 +53,8 @@ static int add_places(hwloc_bitmap_t set)
     return places > 0;
 }
 
-/* The control group's cpuset, cut by OpenMP's places or by the process's mask. */
+/* The control group's cpuset, cut by OpenMP's places or by the process's mask: that of all threads
+ * together, for one that is pinned says nothing of the others. */
 static void find_allowed(void)
 {
     hwloc_bitmap_t mask = hwloc_bitmap_alloc();
