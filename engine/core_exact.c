@@ -88,52 +88,67 @@ static void adjust_block(struct attune_worker *worker, const struct attune_block
     }
 }
 
+/* Softmax by its formula, one pass over the keys for each of its three stages. */
+enum exact_pass { FIND_MAX, ADD_UP, SHOW_WEIGHTS };
+
 struct exact_state {
     double max, sum;
     int any;
 };
 
-static void add_key(struct attune_worker *worker, struct exact_state *state, int64_t key, double s)
+static void add_value(struct attune_worker *worker, int64_t key, double weight)
 {
     const struct attune_plan *plan = worker->plan;
-    const char *base = worker->execution->value;
     int64_t at = worker->b * plan->value.stride_b + worker->g * plan->value.stride_h +
                  key * plan->value.stride_t;
-    double max = state->any && !(s > state->max) && !isnan(s) ? state->max : s;
-    double keep = state->any ? exp(state->max - max) : 0.0, weight = exp(s - max);
     double scale = scale_of(worker, &plan->value_scale, key);
     for (int64_t c = 0; c < plan->shape.e; c++)
-        worker->exact_out[c] = (state->any ? keep * worker->exact_out[c] : 0.0) +
-                               weight * element(base, &plan->value, at + c) * scale;
-    state->sum = (state->any ? keep * state->sum : 0.0) + weight;
-    state->max = max;
-    state->any = 1;
+        worker->exact_out[c] +=
+            weight * (element(worker->execution->value, &plan->value, at + c) * scale);
 }
 
-static void stream_exact(struct attune_worker *worker, struct exact_state *state, double lse)
+static void show_weight(const struct attune_worker *worker, int64_t key, double weight)
 {
-    const struct attune_plan *plan = worker->plan;
     const struct attune_sink_view *view = &worker->execution->alignments;
     const struct attune_row *at = &worker->rows[0];
-    int64_t kv_block = plan->tiles.kv_block;
+    view->base[worker->b * view->stride_b + at->head * view->stride_h + at->i * view->stride_t +
+               key * view->stride_k] = (float)weight;
+}
+
+static void pass_block(struct attune_worker *worker, const struct attune_block *block,
+                       enum exact_pass pass, struct exact_state *state)
+{
+    const uint8_t *attended = attune_core_attended(worker, 0, block->first, block->count);
+    for (int64_t j = 0; j < block->count; j++) {
+        double s = worker->exact_scores[j];
+        if (!attended[j])
+            continue;
+        if (pass == FIND_MAX) {
+            state->max = !state->any || s > state->max || isnan(s) ? s : state->max;
+            state->any = 1;
+        } else if (pass == ADD_UP) {
+            double weight = exp(s - state->max);
+            state->sum += weight;
+            add_value(worker, block->first + j, weight);
+        } else {
+            show_weight(worker, block->first + j, exp(s - state->max) / state->sum);
+        }
+    }
+}
+
+static void stream_exact(struct attune_worker *worker, enum exact_pass pass,
+                         struct exact_state *state)
+{
+    const struct attune_plan *plan = worker->plan;
     if (plan->shape.kind == ATTUNE_SCORE_LSTM)
         memset(worker->state, 0,
                (size_t)(3 * plan->tiles.q_block * plan->lstm.n_pad) * sizeof *worker->state);
-    for (int64_t index = 0; index * kv_block < worker->key_length; index++) {
+    for (int64_t index = 0; index * plan->tiles.kv_block < worker->key_length; index++) {
         struct attune_block block;
         attune_core_load_block(worker, index, &block);
         exact_block(worker, &block);
         adjust_block(worker, &block);
-        const uint8_t *attended = attune_core_attended(worker, 0, block.first, block.count);
-        for (int64_t j = 0; j < block.count; j++) {
-            int64_t key = block.first + j;
-            if (state != NULL && attended[j])
-                add_key(worker, state, key, worker->exact_scores[j]);
-            if (state == NULL)
-                view->base[worker->b * view->stride_b + at->head * view->stride_h +
-                           at->i * view->stride_t + key * view->stride_k] =
-                    attended[j] ? (float)exp(worker->exact_scores[j] - lse) : 0.0f;
-        }
+        pass_block(worker, &block, pass, state);
     }
 }
 
@@ -142,24 +157,24 @@ void attune_core_exact_row(struct attune_worker *worker, int64_t row)
     const struct attune_plan *plan = worker->plan;
     const struct attune_row *at = &worker->rows[row];
     struct exact_state state = {0, 0, 0};
+    double sink = -(double)INFINITY;
     memset(worker->exact_out, 0, (size_t)plan->shape.e * sizeof *worker->exact_out);
     attune_core_prefill(worker, 0, plan->shape.t_k);
-    if (attune_given(&plan->shape, ATTUNE_IN_SINK)) {
-        double sink = attune_core_sink(worker, at->head);
-        if (sink != -(double)INFINITY)
-            state = (struct exact_state){sink, 1.0, 1};
-    }
-    stream_exact(worker, &state, 0);
-    double lse = state.max + log(state.sum);
-    attune_core_write_lse(worker, at, lse);
+    if (attune_given(&plan->shape, ATTUNE_IN_SINK))
+        sink = attune_core_sink(worker, at->head);
+    if (sink != -(double)INFINITY)
+        state = (struct exact_state){.max = sink, .any = 1};
+    stream_exact(worker, FIND_MAX, &state);
+    if (sink != -(double)INFINITY)
+        state.sum = exp(sink - state.max);
+    stream_exact(worker, ADD_UP, &state);
+    attune_core_write_lse(worker, at, state.max + log(state.sum));
     float *out = attune_core_out_row(worker, at);
     for (int64_t c = 0; out != NULL && c < plan->shape.e; c++)
         out[c] = (float)(plan->shape.problem.output_scale * (worker->exact_out[c] / state.sum));
     if (worker->execution->alignments.base == NULL)
         return;
-    stream_exact(worker, NULL, lse);
-    const struct attune_sink_view *view = &worker->execution->alignments;
-    for (int64_t key = worker->key_length; key < plan->shape.t_k; key++)
-        view->base[worker->b * view->stride_b + at->head * view->stride_h + at->i * view->stride_t +
-                   key * view->stride_k] = 0.0f;
+    for (int64_t key = 0; key < plan->shape.t_k; key++)
+        show_weight(worker, key, 0);
+    stream_exact(worker, SHOW_WEIGHTS, &state);
 }

@@ -5,7 +5,6 @@
  */
 #include "engine/validate.h"
 
-#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 
@@ -67,14 +66,10 @@ static enum attune_status check_choices(const struct attune_problem *p)
     return ATTUNE_OK;
 }
 
-/* A number that float32 cannot hold would be an infinity in the kernels. */
 static enum attune_status check_number(const char *name, double value)
 {
     if (!isfinite(value))
         return attune_fail(ATTUNE_ERROR_INVALID, "%s: %g is not a finite number", name, value);
-    if (fabs(value) > (double)FLT_MAX)
-        return attune_fail(ATTUNE_ERROR_INVALID, "%s: %g is outside the range of float32", name,
-                           value);
     return ATTUNE_OK;
 }
 
