@@ -5,6 +5,7 @@
  * all.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <string.h>
@@ -64,6 +65,16 @@ static void catch_interruptions(void)
     }
 }
 
+/* With a standard stream closed the next file opened would take its number, and what is printed
+ * would end up in a result. In its place stands one that cannot be used, so that printing fails. */
+static void keep_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) == -1)
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}
+
 /* A full disk behind standard output shows only when the buffer is written. */
 static int finish_output(int code)
 {
@@ -95,6 +106,7 @@ int main(int argc, char **argv)
 {
     int code = ATTUNE_EXIT_FINE;
 
+    keep_standard_streams();
     catch_interruptions();
     if (attune_options_next(&usage, argc, argv, &code) != ATTUNE_OPTIONS_END)
         return finish_output(code);

@@ -114,6 +114,8 @@ static int create_temporary(struct attune_output_file *output, mode_t mode)
 static int open_straight(struct attune_output_file *output, const char *path,
                          struct attune_trouble *trouble)
 {
+    /* A reader that leaves is a failed write with a message, not a silent death. */
+    (void)signal(SIGPIPE, SIG_IGN);
     if (attune_output_is_stdout(path)) {
         /* A duplicate keeps the offset of a redirection; opening the path anew would begin at 0. */
         (void)fflush(stdout);

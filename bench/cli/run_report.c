@@ -99,9 +99,9 @@ static void print_check(FILE *stream, const struct attune_run_report *report,
                   attune_output_name(check->output), check->largest_error, check->share);
     if (!passed)
         (void)fprintf(stream, " at %s", position);
-    (void)fprintf(stream, ", against %s%s: %s%s%s\n", check->expected ? "expected_" : "",
-                  check->expected ? attune_output_name(check->output)
-                                  : "the float64 reference (the file expects nothing)",
+    (void)fprintf(stream, ", against %sexpected_%s%s: %s%s%s\n",
+                  check->expected ? "" : "the float64 reference (no ",
+                  attune_output_name(check->output), check->expected ? "" : " in the file)",
                   color ? (passed ? "\033[32m" : "\033[31m") : "", passed ? "ok" : "FAILED",
                   color ? "\033[0m" : "");
 }

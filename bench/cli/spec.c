@@ -255,6 +255,6 @@ const char *attune_spec_help(void)
            "  recurrent              c n a e recurrence=scan|step\n"
            "and for all of them b causal=none|top_left|bottom_right past window_left window_right\n"
            "softcap dtype=f32|f16|bf16, kv=f32|f16|bf16|i8 (element type of keys and values) and\n"
-           "prepared (keys made ready once) where there are such. Defaults: b, h 1, g = h, width 3,\n"
-           "e and a the first given of d, a, n, c, dtype f32, kv = dtype.\n";
+           "prepared (keys made ready once) where there are such. Defaults: b, h 1, g = h,\n"
+           "width 3, e and a the first given of d, a, n, c, dtype f32, kv = dtype.\n";
 }

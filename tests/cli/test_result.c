@@ -229,6 +229,65 @@ Test(result, fifo)
     cr_expect(S_ISFIFO(status.st_mode));
 }
 
+Test(result, reader_that_leaves)
+{
+    char line[3 * CLI_PATH];
+
+    (void)snprintf(
+        line, sizeof line,
+        "{ sleep 0.3; '%s' run '%s' -o /dev/stdout; echo $? > '%s'; } 2>'%s' | :", ATTUNE_COMMAND,
+        PROBLEM, cli_folder_path(&folder, "code"), cli_folder_path(&folder, "text"));
+    cr_expect_eq(system(line), 0);
+    cr_assert_eq(load(cli_folder_path(&folder, "code")), 2);
+    cr_expect_eq(result[0], '4');
+    cr_expect_gt(load(cli_folder_path(&folder, "text")), 0);
+    cr_expect_not_null(memmem(result, 4096, "Broken pipe", 11));
+}
+
+/* A closed standard output must not become the result's file. */
+Test(result, closed_standard_streams)
+{
+    const char *path = cli_folder_path(&folder, "result");
+    char line[3 * CLI_PATH];
+
+    (void)snprintf(line, sizeof line, "'%s' run '%s' -o '%s' <&- >&- 2>&-", ATTUNE_COMMAND, PROBLEM,
+                   path);
+    cr_expect_eq(system(line), 0);
+    expect_result(path);
+    (void)snprintf(line, sizeof line, "'%s' run '%s' --check -o '%s' >&- 2>&-", ATTUNE_COMMAND,
+                   PROBLEM, path);
+    cr_expect_eq(WEXITSTATUS(system(line)), 4);
+    expect_result(path);
+}
+
+/* Ctrl-C: 130, and neither a result nor a temporary file. */
+Test(result, interrupted)
+{
+    char *const argv[] = {(char *)(uintptr_t) "attune",
+                          (char *)(uintptr_t) "run",
+                          (char *)(uintptr_t)PROBLEM,
+                          (char *)(uintptr_t) "--repeat",
+                          (char *)(uintptr_t) "1000000",
+                          (char *)(uintptr_t) "-o",
+                          (char *)(uintptr_t)cli_folder_path(&folder, "result"),
+                          NULL};
+    pid_t child = fork();
+    int status = 0;
+
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        (void)signal(SIGINT, SIG_DFL);
+        (void)execv(ATTUNE_COMMAND, argv);
+        _exit(127);
+    }
+    (void)usleep(300000);
+    cr_assert_eq(kill(child, SIGINT), 0);
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_expect(WIFEXITED(status));
+    cr_expect_eq(WEXITSTATUS(status), 130);
+    cr_expect_eq(cli_folder_count(&folder), 0);
+}
+
 Test(result, never_over_the_problem)
 {
     char line[3 * CLI_PATH];
