@@ -3,6 +3,7 @@
 #
 # Sourced by the scripts that start from a bare Debian or Ubuntu: installs what is missing to build
 # Attune, and builds targets into build/. Expects $root, the top of the repository.
+: "${root:?}"
 
 attune_packages="gcc libc6-dev cmake ninja-build pkg-config libdnnl-dev libhwloc-dev libjansson-dev"
 

@@ -13,7 +13,7 @@ attune_build attune_command
 code=0
 "$root/build/attune" bench --data "$root/bench/data" --threads 1 "$@" || code=$?
 echo
-"$root/build/attune" picture "$root/bench/data/g2p_additive.safetensors" --entry quixotic --rows phonemes --columns letters \
+"$root/build/attune" picture "$root/bench/data/g2p_additive.safetensors" --entry throughput --rows phonemes --columns letters \
     --svg "$root/build/alignment.svg" || code=$?
 echo "the same picture: $root/build/alignment.svg"
 exit $code

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { STEPS = 12, CELL = 30, GAP = 2, CHARACTER = 9, LABEL_MAX = 24, ANCHORS = 5 };
+enum { STEPS = 12, CELL = 30, GAP = 2, CHARACTER = 9, TITLE_CHARACTER = 11, LABEL_MAX = 24, ANCHORS = 5 };
 
 /* Anchors of the ramps: pale to deep on a light page, dim to bright on a dark one, so that a strong
  * weight always stands out from the page and lightness alone already tells the order. */
@@ -196,7 +196,7 @@ struct frame {
 static struct frame frame_of(const struct attune_picture *picture)
 {
     const int above = longest(picture->column_labels, picture->columns);
-    const int title = CHARACTER * (int)strlen(picture->title);
+    const int title = TITLE_CHARACTER * (int)strlen(picture->title);
     struct frame frame = {.slanted = above > 3};
     frame.left = 40 + CHARACTER * longest(picture->row_labels, picture->rows);
     frame.top = 96 + (frame.slanted ? 7 * above : 0);
