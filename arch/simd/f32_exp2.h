@@ -13,19 +13,34 @@
  * addition leaves +0, so one clamp both bounds n and flushes to zero; between -127 and -126 the
  * result runs down through the denormals, off by at most 2^-127.
  * The polynomial is the minimax one on [-1/2, 1/2] of degree 5 with constant 1, for the error in ulp
- * and not the relative one: a result in [1, 2) may be off by 2.4 times what one in [1/2, 1) may. */
+ * and not the relative one: a result in [1, 2) may be off by 2.4 times what one in [1/2, 1) may.
+ *
+ * Each step runs over `count` vectors, at most 4, before the next: the chain is 46 cycles long, and a
+ * scheduler holds no more than four or five vectors' worth of it (two at once: 12 % on Zen 4). */
+enum { VEXP2_MOST = 4 };
+
+VINLINE void vexp2_each(vf *x, const int count)
+{
+    static const float c[] = {0x1.3cea8ap-7f, 0x1.c6be50p-5f, 0x1.ebf9bcp-3f, 0x1.62e420p-1f, 1.0f};
+    vf p[VEXP2_MOST];
+    vi n[VEXP2_MOST];
+    _Pragma("GCC unroll 4") for (int u = 0; u < count; u++) x[u] = vmax(vset1(-127.0f), x[u]);
+    _Pragma("GCC unroll 4") for (int u = 0; u < count; u++)
+    {
+        const vf whole = vround(x[u]);
+        n[u] = vto_int(whole);
+        x[u] = vsub(x[u], whole);
+        p[u] = vset1(0x1.595006p-10f);
+    }
+    _Pragma("GCC unroll 5") for (int k = 0; k < 5; k++)
+        _Pragma("GCC unroll 4") for (int u = 0; u < count; u++) p[u] = vfma(p[u], x[u], vset1(c[k]));
+    _Pragma("GCC unroll 4") for (int u = 0; u < count; u++) x[u] = vadd_exponent(p[u], n[u]);
+}
+
 VINLINE vf vexp2(vf x)
 {
-    x = vmax(vset1(-127.0f), x);
-    const vi n = vto_int(x);
-    const vf r = vsub(x, vfrom_int(n));
-    vf p = vset1(0x1.595006p-10f);
-    p = vfma(p, r, vset1(0x1.3cea8ap-7f));
-    p = vfma(p, r, vset1(0x1.c6be50p-5f));
-    p = vfma(p, r, vset1(0x1.ebf9bcp-3f));
-    p = vfma(p, r, vset1(0x1.62e420p-1f));
-    p = vfma(p, r, vset1(1.0f));
-    return vadd_exponent(p, n);
+    vexp2_each(&x, 1);
+    return x;
 }
 
 #endif
