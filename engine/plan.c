@@ -5,6 +5,7 @@
  */
 #include "engine/plan.h"
 
+#include <fenv.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,16 +52,9 @@ static void destroy(struct attune_plan *plan)
     attune_context_release(context);
 }
 
-enum attune_status attune_plan_create(struct attune_context *context,
-                                      const struct attune_problem *problem,
-                                      struct attune_plan **plan)
+static enum attune_status create(struct attune_context *context,
+                                 const struct attune_problem *problem, struct attune_plan **plan)
 {
-    attune_detail_clear();
-    if (plan == NULL)
-        return attune_fail(ATTUNE_ERROR_INVALID, "plan: the place for the result is NULL");
-    *plan = NULL;
-    if (context == NULL || problem == NULL)
-        return attune_fail(ATTUNE_ERROR_INVALID, "%s: NULL", context == NULL ? "context" : "problem");
     struct attune_shape shape;
     enum attune_status status = attune_shape_resolve(problem, &shape);
     if (status != ATTUNE_OK)
@@ -78,6 +72,25 @@ enum attune_status attune_plan_create(struct attune_context *context,
     }
     *plan = made;
     return ATTUNE_OK;
+}
+
+/* The plan's constants are rounded to nearest whatever the caller's mode is. */
+enum attune_status attune_plan_create(struct attune_context *context,
+                                      const struct attune_problem *problem,
+                                      struct attune_plan **plan)
+{
+    attune_detail_clear();
+    if (plan == NULL)
+        return attune_fail(ATTUNE_ERROR_INVALID, "plan: the place for the result is NULL");
+    *plan = NULL;
+    if (context == NULL || problem == NULL)
+        return attune_fail(ATTUNE_ERROR_INVALID, "%s: NULL", context == NULL ? "context" : "problem");
+    fenv_t mode;
+    fegetenv(&mode);
+    fesetenv(FE_DFL_ENV);
+    enum attune_status status = create(context, problem, plan);
+    fesetenv(&mode);
+    return status;
 }
 
 void attune_plan_release(struct attune_plan *plan)

@@ -14,12 +14,14 @@ static int64_t share(int64_t total, int32_t index, int32_t count)
     return total / count * index + (total % count < index ? total % count : index);
 }
 
-/* Rows of sequence b that a step works on. Raw scores show every query row, also beyond its length. */
+/* Rows of sequence b that a step works on. Raw scores show every query row, also beyond its length;
+ * the output never does, and its rows there are cleared while other workers still project. */
 static int64_t row_limit(const struct attune_execution *execution, const struct attune_step *step,
                          enum attune_side side, int64_t b)
 {
     const struct attune_shape *shape = &execution->plan->shape;
-    if (side == ATTUNE_ALL_ROWS || (side != ATTUNE_KEY_ROWS && execution->plan->needs_all))
+    int shows_all = execution->plan->needs_all && step != execution->plan->out_projection;
+    if (side == ATTUNE_ALL_ROWS || (side != ATTUNE_KEY_ROWS && shows_all))
         return step->t;
     int64_t keys = attune_shape_key_length(shape, execution->args, b);
     if (side == ATTUNE_KEY_ROWS)

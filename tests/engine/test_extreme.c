@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Numbers from the ends of float32: tiny, huge, denormal, -0, in any input of any mechanism. Where
+ * the problem is so badly conditioned that its bound says nothing, nothing is said; elsewhere the
+ * oracle decides.
+ */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "tests/support/compare.h"
+#include "tests/support/generate.h"
+
+/* Multiplies some elements of an input, or all of them, by a power of ten. */
+static void stretch(struct box *box, enum attune_input input, struct test_random *random)
+{
+    static const double factors[] = {1e-42, 1e-38, 1e-20, 1e-8, -0.0, 0,
+                                     30,    1e3,   1e6,   1e12, 1e19, 1e30};
+    const double factor = factors[random_between(random, 0, 11)];
+    const int all = random_chance(random, 40);
+    int64_t index[ATTUNE_MAX_RANK] = {0};
+    if (!box_has(box, input) || box->problem.in[input].dtype != ATTUNE_F32 ||
+        box->input[input].size == 0 || box_is_shared(box, input))
+        return;
+    do
+        if (all || random_chance(random, 10))
+            box_set(box, input, index, box_get(box, input, index) * factor);
+    while (box_next(&box->problem.in[input], index));
+}
+
+static void sweep(int kind)
+{
+    struct attune_context *context;
+    const char *only = getenv("ATTUNE_TEST_SEED");
+    const uint64_t first = only ? strtoull(only, NULL, 10) : 1, last = only ? first : 80;
+    cr_assert_eq(attune_context_create(NULL, &context), ATTUNE_OK, "%s", attune_error_detail());
+    for (uint64_t seed = first; seed <= last; seed++) {
+        struct test_random random = {seed};
+        struct box box;
+        struct box_result result;
+        generate(&box, &generate_kinds[kind], &generate_anything, seed);
+        for (int input = 0; input < ATTUNE_INPUT_COUNT; input++)
+            if (random_chance(&random, 25))
+                stretch(&box, (enum attune_input)input, &random);
+        box_run(&box, context, &result);
+        const char *wrong = compare_with_oracle(&box, &result, (double)INFINITY);
+        cr_expect(!wrong, "%s seed %d: %s", generate_kinds[kind].name, (int)seed, wrong);
+        box_result_free(&result);
+        box_destroy(&box);
+    }
+    attune_context_release(context);
+}
+
+#define EXTREME(number, kind)                                                                      \
+    Test(extreme, kind, .timeout = 300)                                                            \
+    {                                                                                              \
+        sweep(number);                                                                             \
+    }
+EXTREME(0, additive)
+EXTREME(1, dot)
+EXTREME(2, general)
+EXTREME(3, concat)
+EXTREME(4, self_qkv)
+EXTREME(5, self_x)
+EXTREME(6, pairwise)
+EXTREME(7, convolutional)
+EXTREME(8, location)
+EXTREME(9, recurrent_scan)
+EXTREME(10, recurrent_step)
