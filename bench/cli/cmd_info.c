@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * attune info: what this machine is, which kernels it can run, and what a problem would be dispatched
- * to. Owns options and finding out; showing is info_text.c's and info_json.c's.
+ * attune info: what this machine is, which kernels it can run, and what a problem would be
+ * dispatched to. Owns options and finding out; showing is info_text.c's and info_json.c's.
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -24,8 +24,8 @@ static const struct attune_option options[] = {
 static const struct attune_usage usage = {
     .command = "info",
     .synopsis = "[--explain FILE|SPEC [--threads N]] [--json]",
-    .about = "Shows the CPU and its features, caches and cores, and every kernel with whether this\n"
-             "machine can run it. Measures nothing.\n",
+    .about = "Shows the CPU and its features, caches and cores, and every kernel with whether\n"
+             "this machine can run it. Measures nothing.\n",
     .options = options,
     .count = sizeof options / sizeof *options,
     .notes = "ATTUNE_MAX_ISA (scalar, avx2, avx512, neon) takes features away; a word of another\n"

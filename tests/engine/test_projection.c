@@ -270,8 +270,8 @@ Test(projection, a_row_of_nan_or_infinity_spoils_no_other)
 Test(projection, no_rows_are_no_work)
 {
     struct problem problem = make(1, 8, 8, 0, 0, 0);
-    cr_assert_eq(attune_projection_run(problem.projection, NULL, 8, problem.weight, NULL, NULL, 8, 0,
-                                       NULL),
+    cr_assert_eq(attune_projection_run(problem.projection, NULL, 8, problem.weight, NULL, NULL, 8,
+                                       0, NULL),
                  ATTUNE_OK);
     destroy(&problem);
     attune_projection_release(NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Topology of this machine and of synthetic ones, the allowed set, binding, and CPU quotas from made-up
- * control groups. Every case is a process of its own: the topology is loaded once in each.
+ * Topology of this machine and of synthetic ones, the allowed set, binding, and CPU quotas from
+ * made-up control groups. Every case is a process of its own: the topology is loaded once in each.
  */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -176,7 +176,8 @@ static void write_file(const char *name, const char *text)
 {
     char path[256];
     snprintf(path, sizeof path, "%s/%s", root, name);
-    for (char *slash = strchr(path + sizeof root, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+    char *slash = path + sizeof root;
+    while ((slash = strchr(slash + 1, '/')) != NULL) {
         *slash = '\0';
         mkdir(path, 0700);
         *slash = '/';
