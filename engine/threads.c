@@ -152,7 +152,7 @@ static void place_thread(struct post *post, int32_t thread)
 static void serve(int32_t thread)
 {
     struct post *post = &posts[thread];
-    int leave = 0, spin = 1;
+    int leave = 0, spin = 0;
     post->pinned = 0;
     while (!leave) {
         wait_while(&post->posted, post->seen, &post->sleeping, spin);
