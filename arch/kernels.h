@@ -226,11 +226,12 @@ typedef void attune_weights_fn(const struct attune_weights_args *args);
  *   c = sigmoid(f) c + sigmoid(i) tanh(g);  h = sigmoid(o) tanh(c)
  *   s[i * lds] = sum_t u[t] tanh(bias[t] + sum_k w[t][k] h_i[k])
  * r: [n_pad / W][n][4][W], the weights of unit k on each gate; w: panels [a_pad / W][n][W] of
- * w_recurrent; u and bias have a_pad entries, zero beyond a; bias NULL: none. The state before is h_in, the state after h_out,
- * rows of n_pad, ldh apart, that do not overlap: every unit's gates read all of h_in, so the caller
- * swaps two buffers. c is updated in place. h and c are zero at the start of a scan. r NULL: a step
- * from the zero state: h_in is not read and c only written. Padding units have zero gate inputs and
- * weights and stay finite. Error: 4 ulp each sigmoid (2^-126 where it is smaller) and tanh. */
+ * w_recurrent; u and bias have a_pad entries, zero beyond a; bias NULL: none. The state before is
+ * h_in, the state after h_out, rows of n_pad, ldh apart, that do not overlap: every unit's gates read
+ * all of h_in, so the caller swaps two buffers. c is updated in place. h and c are zero at the start
+ * of a scan. r NULL: a step from the zero state: h_in is not read and c only written. Padding units
+ * have zero gate inputs and weights and stay finite. Error: 4 ulp each sigmoid (2^-126 where it is
+ * smaller) and tanh. */
 struct attune_lstm_args {
     const float *x;
     int64_t ldx, m; /* ldx >= 4 n_pad */

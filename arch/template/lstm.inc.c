@@ -97,7 +97,7 @@ VINLINE void lstm_units(const struct attune_lstm_args *args, int64_t i, int64_t 
                   args->h_out + i * args->ldh + unit, args->ldh);
 }
 
-/* u tanh(b + W h), `panels` panels of terms at once, added to each row's sum in the order of the terms. */
+/* u tanh(b + W h), `panels` panels of terms at once, added to each row's sum in order of the terms. */
 VINLINE void lstm_score_panels(const struct attune_lstm_args *args, const float *h, int64_t term,
                                int rows, int panels, float *sums)
 {

@@ -50,53 +50,70 @@ VINLINE int tanh_estimated(int v, int vectors, int terms, int estimates)
     return bits;
 }
 
-VINLINE void tanh_tile(const struct attune_score_tanh_args *args, const float *q, const float *k,
-                       float *s, int rows, int vectors, int terms, int estimates)
+/* What stays the same over all tiles of a kernel. */
+struct tanh_axes {
+    int vectors, terms, estimates;
+};
+
+/* `rows` x `used` sums; `used` is less than the panel's vectors where the last keys end before it. */
+VINLINE void tanh_tile(const struct attune_score_tanh_args *args, int64_t i, int64_t j, int rows,
+                       int used, const struct tanh_axes axes)
 {
     enum { MOST = 32 };
     vf sum[MOST];
-    const int64_t ldq = args->ldq, width = vectors * VLANES;
-    _Pragma("GCC unroll 32") for (int i = 0; i < rows * vectors; i++) sum[i] = vzero();
+    const int64_t ldq = args->ldq, width = axes.vectors * VLANES;
+    const float *q = args->q + i * ldq, *k = args->k + j * args->a_pad;
+    float *s = args->s + i * args->lds + j;
+    _Pragma("GCC unroll 32") for (int x = 0; x < rows * used; x++) sum[x] = vzero();
     for (int64_t t = 0; t < args->a_pad; t += TANH_STEP, k += TANH_STEP * width) {
         const vf center = vbroadcast(args->center + t / ATTUNE_CENTER_STEP);
-        _Pragma("GCC unroll 8") for (int i = 0; i < rows; i++)
-            _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++)
+        _Pragma("GCC unroll 8") for (int row = 0; row < rows; row++)
+            _Pragma("GCC unroll 8") for (int v = 0; v < used; v++)
             {
                 vf d[TANH_STEP];
                 _Pragma("GCC unroll 4") for (int x = 0; x < TANH_STEP; x++) d[x] =
-                    vfma(vbroadcast(q + i * ldq + t + x), vload(k + x * width + v * VLANES),
+                    vfma(vbroadcast(q + row * ldq + t + x), vload(k + x * width + v * VLANES),
                          vbroadcast(args->fold + t + x));
-                const int estimated = tanh_estimated(v, vectors, terms, estimates);
-                const vf block = vsub(tanh_reciprocals(d, terms, estimated), center);
-                sum[i * vectors + v] = vadd(sum[i * vectors + v], block);
+                const int estimated = tanh_estimated(v, axes.vectors, axes.terms, axes.estimates);
+                const vf block = vsub(tanh_reciprocals(d, axes.terms, estimated), center);
+                sum[row * used + v] = vadd(sum[row * used + v], block);
             }
     }
     const vf scale = vset1(-2.0f * args->scale);
-    _Pragma("GCC unroll 8") for (int i = 0; i < rows; i++)
-        _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++)
-            vstore(s + i * args->lds + v * VLANES, vmul(sum[i * vectors + v], scale));
+    _Pragma("GCC unroll 8") for (int row = 0; row < rows; row++)
+        _Pragma("GCC unroll 8") for (int v = 0; v < used; v++)
+            vstore(s + row * args->lds + v * VLANES, vmul(sum[row * used + v], scale));
 }
 
-/* A panel stays in the first-level cache while all rows pass over it. Left-over rows go one by one
- * through the same chain. */
+/* All rows over one panel, which stays in the first-level cache. Left-over rows go one by one through
+ * the same chain. */
+VINLINE void tanh_panel(const struct attune_score_tanh_args *args, int64_t j, int rows, int used,
+                        const struct tanh_axes axes)
+{
+    int64_t i = 0;
+    for (; i + rows <= args->m; i += rows) tanh_tile(args, i, j, rows, used, axes);
+    if (rows > 1)
+        for (; i < args->m; i++) tanh_tile(args, i, j, 1, used, axes);
+}
+
+/* The last panel is cut to half or a quarter of its vectors where that holds its keys; not with one
+ * lane, where that saves little and costs the compiler its own vectors of neighbouring lanes. */
 VINLINE void score_tanh(const struct attune_score_tanh_args *args, int rows, int vectors, int terms,
                         int estimates)
 {
-    const int64_t width = vectors * VLANES;
-    for (int64_t j = 0; j < args->n; j += width) {
-        const float *k = args->k + j * args->a_pad;
-        int64_t i = 0;
-        for (; i + rows <= args->m; i += rows)
-            tanh_tile(args, args->q + i * args->ldq, k, args->s + i * args->lds + j, rows, vectors,
-                      terms, estimates);
-        if (rows > 1)
-            for (; i < args->m; i++)
-                tanh_tile(args, args->q + i * args->ldq, k, args->s + i * args->lds + j, 1, vectors,
-                          terms, estimates);
-    }
+    const struct tanh_axes axes = {vectors, terms, estimates};
+    const int64_t width = vectors * VLANES, cut = VLANES == 1 ? 0 : width / 2;
+    int64_t j = 0;
+    for (; j + cut < args->n; j += width) tanh_panel(args, j, rows, vectors, axes);
+    if (VLANES == 1 || vectors == 1 || j >= args->n) return;
+    if (vectors == 4 && j + VLANES >= args->n)
+        tanh_panel(args, j, rows, 1, axes);
+    else
+        tanh_panel(args, j, rows, vectors / 2, axes);
 }
 
 #define SCORE_TANH(isa, variant, requires, rows, vectors, terms, estimates)                        \
+    _Static_assert((vectors) == 1 || (vectors) == 2 || (vectors) == 4, "halves of a panel");       \
     attune_score_tanh_fn attune_score_tanh_##isa##_##variant;                                      \
     void attune_score_tanh_##isa##_##variant(const struct attune_score_tanh_args *args)            \
     {                                                                                              \

@@ -19,7 +19,7 @@ static int64_t round_up(int64_t n, int64_t step)
 struct lstm_case {
     int64_t m, n, a;
     float spread; /* of gate inputs */
-    int scan, nan;
+    int scan, bias, nan;
     enum test_side side;
 };
 
@@ -62,7 +62,8 @@ static void make_operands(const struct attune_kernel *kernel, const struct lstm_
     float *y = random_floats(4 * n_pad, c->spread, c->side);
     float *r = random_floats(4 * n_pad * c->n, 3 * near, c->side);
     float *w = random_floats(a_pad * c->n, 3 * near, c->side);
-    float *u = random_floats(a_pad, 1.0f, c->side), *h_in = random_floats(held, 1.0f, c->side);
+    float *u = random_floats(a_pad, 1.0f, c->side), *bias = random_floats(a_pad, 1.0f, c->side);
+    float *h_in = random_floats(held, 1.0f, c->side);
     o->c_before = random_floats(held, 2.0f, c->side);
     o->h_alone = test_floats(n_pad, TEST_AT_END);
     o->c_alone = test_floats(n_pad, TEST_AT_END);
@@ -75,14 +76,15 @@ static void make_operands(const struct attune_kernel *kernel, const struct lstm_
     }
     for (int64_t at = 0; at < a_pad * c->n; at++)
         if (at / (c->n * width) * width + at % width >= c->a) w[at] = 0.0f;
-    for (int64_t t = c->a; t < a_pad; t++) u[t] = 0.0f;
+    for (int64_t t = c->a; t < a_pad; t++) u[t] = bias[t] = 0.0f;
     clear_padding(h_in, c->m, ldh, c->n, n_pad);
     clear_padding(o->c_before, c->m, ldh, c->n, n_pad);
     if (c->nan && c->m > 0) x[c->m / 2 * ldx] = NAN;
     o->args = (struct attune_lstm_args){
         .x = x, .ldx = ldx, .m = c->m, .y = y, .r = c->scan ? r : NULL, .n = c->n, .n_pad = n_pad,
         .h_in = c->scan ? h_in : NULL, .h_out = test_floats(held, c->side),
-        .c = test_floats(held, c->side), .ldh = ldh, .w = w, .u = u, .a_pad = a_pad,
+        .c = test_floats(held, c->side), .ldh = ldh, .w = w, .u = u,
+        .bias = c->bias ? bias : NULL, .a_pad = a_pad,
         .s = test_floats(c->m > 0 ? rows * lds + 1 : 0, c->side), .lds = lds};
     for (int64_t at = 0; at < held; at++) o->args.h_out[at] = UNTOUCHED;
     for (int64_t at = 0; at < held; at++)
@@ -138,7 +140,7 @@ static void check_score(const struct lstm_operands *o, int64_t i)
     const int64_t width = o->width;
     double score = 0, error = 0;
     for (int64_t t = 0; t < args->a_pad; t++) {
-        double sum = 0, size = 0;
+        double sum = args->bias ? (double)args->bias[t] : 0, size = fabs(sum);
         for (int64_t k = 0; k < args->n; k++) {
             const double term = (double)args->h_out[i * args->ldh + k] *
                                 (double)args->w[(t / width * args->n + k) * width + t % width];
@@ -188,8 +190,9 @@ static void check_alone(const struct attune_kernel *kernel, const struct lstm_op
 static void run_case(const struct attune_kernel *kernel, const struct lstm_case *c)
 {
     struct lstm_operands o;
-    test_case_begin(kernel, "m %d, n %d, a %d, spread %g, scan %d, NaN %d, side %d", (int)c->m,
-                    (int)c->n, (int)c->a, (double)c->spread, c->scan, c->nan, (int)c->side);
+    test_case_begin(kernel, "m %d, n %d, a %d, spread %g, scan %d, bias %d, NaN %d, side %d",
+                    (int)c->m, (int)c->n, (int)c->a, (double)c->spread, c->scan, c->bias, c->nan,
+                    (int)c->side);
     make_operands(kernel, c, &o);
     kernel->run.lstm(&o.args);
     for (int64_t i = 0; i < c->m; i++) {
@@ -210,19 +213,19 @@ void test_lstm(const struct attune_kernel *kernel)
     for (int i = 0; i < 6; i++)
         for (int j = 0; j < 7; j++) {
             if (n[j] == 0 || (test_small && (i + j) % 3)) continue;
-            struct lstm_case c = {m[i], n[j], n[(i + j) % 7], 2.0f, (i + j) % 4 != 3, 0,
+            struct lstm_case c = {m[i], n[j], n[(i + j) % 7], 2.0f, (i + j) % 4 != 3, j % 2, 0,
                                   (enum test_side)(j % 2)};
             if (c.a == 0) c.a = 3;
             run_case(kernel, &c);
         }
     const float spread[] = {1e-30f, 1e-3f, 30.0f, 1e4f, 1e38f};
     for (int i = 0; i < 10; i++) {
-        const struct lstm_case c = {rows + 1, width + 3, 5 * width, spread[i / 2], i % 2, 0,
+        const struct lstm_case c = {rows + 1, width + 3, 5 * width, spread[i / 2], i % 2, i % 3 == 0, 0,
                                     TEST_AT_END};
         run_case(kernel, &c);
     }
     for (int scan = 0; scan < 2; scan++) {
-        const struct lstm_case c = {2 * rows + 1, width + 1, width, 1.0f, scan, 1, TEST_AT_END};
+        const struct lstm_case c = {2 * rows + 1, width + 1, width, 1.0f, scan, 0, 1, TEST_AT_END};
         run_case(kernel, &c);
     }
 }

@@ -216,10 +216,11 @@ void test_score_tanh(const struct attune_kernel *kernel)
 {
     const int64_t rows = kernel->rows, width = kernel->width;
     const int64_t m[] = {0, 1, rows - 1, rows, rows + 1, 2 * rows + 3};
-    const int64_t n[] = {0, 1, width - 1, width, width + 1, 2 * width + 3};
+    const int64_t n[] = {0, 1, width - 1, width, width + 1, 2 * width + 3,
+                         width + kernel->lanes, width / 2 + 1, width + width / 2};
     const int64_t a[] = {1, 3, 4, 5, 16, 19, 64, 257};
     for (int i = 0; i < 6; i++)
-        for (int j = 0; j < 6; j++) {
+        for (int j = 0; j < 9; j++) {
             if (test_small && (i + j) % 3) continue;
             const struct tanh_case c = {m[i], n[j], a[(i + j) % 6], 1.5f, i % 2, j % 2,
                                         (enum test_side)((i + j) % 2)};
