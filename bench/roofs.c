@@ -6,6 +6,7 @@
 #include "bench/roofs.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -19,8 +20,11 @@ enum { MAX_PROBES = 160, PAGE = 2 << 20, TILE_STEPS = 4 };
 /* One probe takes about this long: short enough to fit between two interruptions, long enough that
  * the hand-off to the threads does not show. */
 static const double probe_seconds = 1e-3;
-/* A probe that reaches less of the best of its group in its first round is not run again. */
+static const double meeting_seconds = 5e-3;
+/* A probe that reaches less of the best of its group in its first rounds is not run again. One
+ * round proves nothing: a neighbour may have had the core. */
 static const double hopeless = 0.5;
+enum { TRIALS = 4 };
 
 enum group { GROUP_FMA, GROUP_TANH, GROUP_READ /* + enum attune_level */ };
 
@@ -29,6 +33,7 @@ struct probe {
     enum group group;
     int64_t floats; /* read: of one thread's buffer. tanh: terms of a row */
     int64_t repeats;
+    int32_t rounds;
     double best; /* flop, terms or bytes a second */
 };
 
@@ -50,6 +55,7 @@ struct run {
     struct attune_probes *probes;
     const struct probe *probe;
     int64_t repeats;
+    atomic_int arrived;
 };
 
 const char *attune_level_word(enum attune_level level)
@@ -87,12 +93,22 @@ static double run_tanh(const struct probe *probe, float *buffer, int64_t repeats
     return (double)repeats * (double)m * kernel->width * (double)terms;
 }
 
+/* Waits for the other workers, so that all probe at the same time: one that slept is woken late
+ * where its core is busy. Not for ever: the team may run its workers one after the other. */
+static void meet(struct run *run, int32_t workers)
+{
+    const double limit = attune_clock_seconds() + meeting_seconds;
+    atomic_fetch_add(&run->arrived, 1);
+    while (atomic_load(&run->arrived) < workers && attune_clock_seconds() < limit)
+        ;
+}
+
 static void run_worker(void *argument, int32_t index, int32_t workers)
 {
-    const struct run *run = argument;
+    struct run *run = argument;
     const struct probe *probe = run->probe;
     struct worker *worker = &run->probes->worker[index];
-    (void)workers;
+    meet(run, workers);
     worker->start = attune_clock_seconds();
     if (probe->group == GROUP_FMA)
         worker->amount = probe->kernel->run.probe_fma(run->repeats);
@@ -112,7 +128,7 @@ static void run_team(struct attune_probes *probes, attune_work_fn *work, void *a
 /* Seconds from the first worker's start to the last one's end; the probe's best is updated. */
 static double run_probe(struct attune_probes *probes, struct probe *probe, int64_t repeats)
 {
-    struct run run = {probes, probe, repeats};
+    struct run run = {.probes = probes, .probe = probe, .repeats = repeats};
     run_team(probes, run_worker, &run);
     double start = INFINITY, end = 0, amount = 0;
     for (int32_t i = 0; i < probes->threads; i++) {
@@ -126,16 +142,17 @@ static double run_probe(struct attune_probes *probes, struct probe *probe, int64
     return seconds;
 }
 
-static void calibrate(struct attune_probes *probes, struct probe *probe)
+/* Runs a probe once for long enough. A run that was interrupted looks long with too few repeats, so
+ * every round finds them anew, beginning with those of the last. */
+static void run_long_enough(struct attune_probes *probes, struct probe *probe)
 {
-    int64_t repeats = 1;
-    double seconds = run_probe(probes, probe, repeats);
-    while (seconds < 0.5 * probe_seconds && repeats < (INT64_C(1) << 40)) {
+    double seconds = run_probe(probes, probe, probe->repeats);
+    while (seconds < 0.5 * probe_seconds && probe->repeats < (INT64_C(1) << 40)) {
         const double growth = fmin(8, fmax(2, probe_seconds / fmax(seconds, 1e-9)));
-        repeats = (int64_t)((double)repeats * growth);
-        seconds = run_probe(probes, probe, repeats);
+        probe->repeats = (int64_t)((double)probe->repeats * growth);
+        seconds = run_probe(probes, probe, probe->repeats);
     }
-    probe->repeats = repeats;
+    probe->rounds++;
 }
 
 static double group_best(const struct attune_probes *probes, enum group group)
@@ -151,10 +168,8 @@ void attune_probes_round(struct attune_probes *probes)
 {
     for (int32_t i = 0; i < probes->count; i++) {
         struct probe *probe = &probes->probe[i];
-        if (probe->repeats == 0)
-            calibrate(probes, probe);
-        else if (probe->best >= hopeless * group_best(probes, probe->group))
-            run_probe(probes, probe, probe->repeats);
+        if (probe->rounds < TRIALS || probe->best >= hopeless * group_best(probes, probe->group))
+            run_long_enough(probes, probe);
     }
 }
 
@@ -175,7 +190,7 @@ static void add_probe(struct attune_probes *probes, const struct attune_kernel *
 {
     if (probes->count < MAX_PROBES)
         probes->probe[probes->count++] =
-            (struct probe){.kernel = kernel, .group = group, .floats = floats};
+            (struct probe){.kernel = kernel, .group = group, .floats = floats, .repeats = 1};
 }
 
 /* Probes of reads of so many bytes a thread, by every kernel, unless the level has this size. */
@@ -292,7 +307,8 @@ struct attune_probes *attune_probes_create(int32_t threads, uint32_t features)
     struct attune_probes *probes = calloc(1, sizeof *probes);
     if (!probes)
         return NULL;
-    probes->threads = threads;
+    /* More threads than CPUs reach no more, and the best of them would be waiting. */
+    probes->threads = (int32_t)at_least(at_most(threads, topology->allowed), 1);
     probes->features = features;
     find_capacities(probes, topology);
     if (!allocate_buffers(probes, topology)) {
