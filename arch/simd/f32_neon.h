@@ -30,20 +30,28 @@ VINLINE vf vbroadcast(const float *p) { return vld1q_dup_f32(p); }
 VINLINE vf vload(const float *p) { return vld1q_f32(p); }
 VINLINE void vstore(float *p, vf v) { vst1q_f32(p, v); }
 
-/* No masked memory access in baseline Advanced SIMD: tails go lane by lane through a buffer. */
+/* No masked memory access in baseline Advanced SIMD: tails go by halves and lanes. */
 VINLINE vf vload_tail(const float *p, int64_t n)
 {
-    float buffer[VLANES] = {0};
-    for (int64_t i = 0; i < VLANES; i++)
-        if (i < n) buffer[i] = p[i];
-    return vld1q_f32(buffer);
+    if (n >= VLANES) return vld1q_f32(p);
+    const vf zero = vdupq_n_f32(0.0f);
+    const vf half = n & 2 ? vcombine_f32(vld1_f32(p), vget_low_f32(zero)) : zero;
+    if (n & 1) return n & 2 ? vld1q_lane_f32(p + 2, half, 2) : vld1q_lane_f32(p, half, 0);
+    return half;
 }
 VINLINE void vstore_tail(float *p, vf v, int64_t n)
 {
-    float buffer[VLANES];
-    vst1q_f32(buffer, v);
-    for (int64_t i = 0; i < VLANES; i++)
-        if (i < n) p[i] = buffer[i];
+    if (n >= VLANES) {
+        vst1q_f32(p, v);
+        return;
+    }
+    if (n & 2) vst1_f32(p, vget_low_f32(v));
+    if (n & 1) {
+        if (n & 2)
+            vst1q_lane_f32(p + 2, v, 2);
+        else
+            vst1q_lane_f32(p, v, 0);
+    }
 }
 VINLINE vf vkeep(vf v, int64_t n)
 {

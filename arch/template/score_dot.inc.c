@@ -2,12 +2,12 @@
  *
  * Scores of query rows against keys, by panels or by rows. Needs a vocabulary; defines the wrappers
  * of SCORE_DOT(isa, variant, requires, rows, vectors, layout), whose numbers are compile-time
- * constants: rows <= 14, and rows * vectors + vectors + 1 <= VREGISTERS for PANELS; for ROWS
+ * constants: rows <= 12, and rows * vectors + vectors + 1 <= VREGISTERS for PANELS; for ROWS
  * rows 1, 2 or 4 and rows * vectors + vectors <= VREGISTERS, its `vectors` being keys.
  */
 #include "arch/kernels.h"
 
-enum { DOT_ROWS = 14, DOT_VECTORS = 4, DOT_CHAINS = 16 };
+enum { DOT_ROWS = 12, DOT_VECTORS = 4, DOT_CHAINS = 16 };
 
 /* rows x (vectors * VLANES) scores. Bound: rows * vectors FMA against vectors + rows loads a term: two
  * loads a cycle keep two FMA units busy wherever that is at most rows * vectors, as in 6 x 2 (12, 8)
@@ -17,21 +17,21 @@ VINLINE void dot_tile(const struct attune_score_dot_args *args, const float *q, 
 {
     const int64_t ldq = args->ldq, d = args->d, width = vectors * VLANES;
     vf sum[DOT_ROWS][DOT_VECTORS];
-    _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
+    _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
         _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++) sum[i][v] = vzero();
     _Pragma("GCC unroll 2") for (int64_t t = 0; t < d; t++)
     {
         vf k[DOT_VECTORS];
         _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
             k[v] = vload(panel + t * width + v * VLANES);
-        _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
+        _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
         {
             const vf x = vbroadcast(q + i * ldq + t);
             _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
                 sum[i][v] = vfma(x, k[v], sum[i][v]);
         }
     }
-    _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
+    _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
         _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
             vstore(s + i * args->lds + v * VLANES, sum[i][v]);
 }
@@ -47,7 +47,7 @@ VINLINE void dot_edge(const struct attune_score_dot_args *args, const float *q, 
 {
     switch (left) {
         DOT_EDGE(1) DOT_EDGE(2) DOT_EDGE(3) DOT_EDGE(4) DOT_EDGE(5) DOT_EDGE(6) DOT_EDGE(7)
-        DOT_EDGE(8) DOT_EDGE(9) DOT_EDGE(10) DOT_EDGE(11) DOT_EDGE(12) DOT_EDGE(13)
+        DOT_EDGE(8) DOT_EDGE(9) DOT_EDGE(10) DOT_EDGE(11)
     default:
         break;
     }

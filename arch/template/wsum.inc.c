@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Weighted sums of value rows, onto rescaled running sums. Needs a vocabulary; defines the wrappers
- * of WSUM(isa, variant, requires, rows, vectors), compile-time constants with rows <= 14, vectors <=
+ * of WSUM(isa, variant, requires, rows, vectors), compile-time constants with rows <= 12, vectors <=
  * 8 and rows * vectors + vectors + 1 <= VREGISTERS (one row: vectors + 1, the values being operands
  * in memory).
  */
 #include "arch/kernels.h"
 
-enum { WSUM_ROWS = 14, WSUM_VECTORS = 8 };
+enum { WSUM_ROWS = 12, WSUM_VECTORS = 8 };
 
 /* A tile's place, and how many columns of its last vector there are. */
 struct wsum_tile {
@@ -31,7 +31,7 @@ VINLINE void wsum_tile(const struct attune_wsum_args *args, const struct wsum_ti
     const int last = vectors - 1;
     const float *p = tile->p, *v = tile->v;
     vf sum[WSUM_ROWS][WSUM_VECTORS];
-    _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
+    _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
     {
         const vf alpha = vbroadcast(tile->alpha + i);
         _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++) sum[i][c] = vmul(
@@ -42,14 +42,14 @@ VINLINE void wsum_tile(const struct attune_wsum_args *args, const struct wsum_ti
         vf value[WSUM_VECTORS];
         _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
             value[c] = wsum_load(v + j * ldv + c * VLANES, columns, masked && c == last);
-        _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
+        _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
         {
             const vf weight = vbroadcast(p + i * ldp + j);
             _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
                 sum[i][c] = vfma(weight, value[c], sum[i][c]);
         }
     }
-    _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
+    _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
         _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
         {
             float *at = tile->o + i * ldo + c * VLANES;
@@ -60,37 +60,66 @@ VINLINE void wsum_tile(const struct attune_wsum_args *args, const struct wsum_ti
         }
 }
 
+VINLINE void wsum_advance(const struct attune_wsum_args *args, struct wsum_tile *tile, int64_t rows)
+{
+    tile->p += rows * args->ldp;
+    tile->alpha += rows;
+    tile->o += rows * args->ldo;
+}
+
+/* Row counts 4, 2 and 1 for what does not fill a tile at the last columns: each count of its own
+ * there as well would be most of the library's code. */
+VINLINE void wsum_corner(const struct attune_wsum_args *args, struct wsum_tile *tile, int64_t left,
+                         const int rows, const int vectors)
+{
+    for (; left >= 4 && rows > 4; left -= 4, wsum_advance(args, tile, 4))
+        wsum_tile(args, tile, 4, vectors, 1);
+    for (; left >= 2 && rows > 2; left -= 2, wsum_advance(args, tile, 2))
+        wsum_tile(args, tile, 2, vectors, 1);
+    for (; left >= 1; left -= 1, wsum_advance(args, tile, 1))
+        wsum_tile(args, tile, 1, vectors, 1);
+}
+
 #define WSUM_EDGE(count)                                                                           \
     case count:                                                                                    \
-        if (count < rows) wsum_tile(args, &tile, count < rows ? count : 1, vectors, masked);       \
+        if (count < rows) wsum_tile(args, tile, count < rows ? count : 1, vectors, 0);             \
         break;
 
-/* All rows of one panel of columns; the last rows each with their own constant count. */
+/* The last rows of whole columns, each count with its own constant. */
+VINLINE void wsum_edge(const struct attune_wsum_args *args, struct wsum_tile *tile, int64_t left,
+                       const int rows, const int vectors)
+{
+    switch (left) {
+        WSUM_EDGE(1) WSUM_EDGE(2) WSUM_EDGE(3) WSUM_EDGE(4) WSUM_EDGE(5) WSUM_EDGE(6) WSUM_EDGE(7)
+        WSUM_EDGE(8) WSUM_EDGE(9) WSUM_EDGE(10) WSUM_EDGE(11)
+    default:
+        break;
+    }
+}
+
+/* All rows of one panel of columns. */
 VINLINE void wsum_panel(const struct attune_wsum_args *args, int64_t column, const float *v,
                         int64_t columns, const int rows, const int vectors, const int masked)
 {
     struct wsum_tile tile = {args->p, v, args->alpha, args->o + column, columns};
     int64_t left = args->m;
-    for (; left >= rows; left -= rows) {
+    for (; left >= rows; left -= rows, wsum_advance(args, &tile, rows))
         wsum_tile(args, &tile, rows, vectors, masked);
-        tile.p += rows * args->ldp;
-        tile.alpha += rows;
-        tile.o += rows * args->ldo;
-    }
-    switch (left) {
-        WSUM_EDGE(1) WSUM_EDGE(2) WSUM_EDGE(3) WSUM_EDGE(4) WSUM_EDGE(5) WSUM_EDGE(6) WSUM_EDGE(7)
-        WSUM_EDGE(8) WSUM_EDGE(9) WSUM_EDGE(10) WSUM_EDGE(11) WSUM_EDGE(12) WSUM_EDGE(13)
-    default:
-        break;
-    }
+    if (masked)
+        wsum_corner(args, &tile, left, rows, vectors);
+    else
+        wsum_edge(args, &tile, left, rows, vectors);
 }
 
 #define WSUM_LAST(count)                                                                           \
     case count:                                                                                    \
         if (count <= vectors)                                                                      \
             wsum_panel(args, column, v, columns - (count - 1) * VLANES, rows,                      \
-                       count <= vectors ? count : 1, 1);                                           \
+                       count <= vectors ? count : 1, WSUM_MASKED);                                           \
         break;
+
+/* With one lane a vector is never partial. */
+enum { WSUM_MASKED = VLANES > 1 };
 
 /* Panels outside, rows inside: a panel of values stays near while every row of the strip passes. */
 VINLINE void wsum(const struct attune_wsum_args *args, const int rows, const int vectors)
