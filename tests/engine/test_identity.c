@@ -250,10 +250,9 @@ Test(identity, nan_in_attended_data, .timeout = 300)
     struct attune_context *context = create_context(2);
     for (int kind = 0; kind < generate_kind_count; kind++)
         for (uint64_t seed = 1; seed <= 40; seed++) {
-            const struct generate_options options = sizes(kind, seed);
             struct box box;
             struct box_result result;
-            generate(&box, &generate_kinds[kind], &options, seed);
+            generate(&box, &generate_kinds[kind], &generate_anything, seed);
             const enum attune_input input = inputs[seed % 10];
             if (box_has(&box, input) && box.input[input].size > 0) {
                 int64_t index[ATTUNE_MAX_RANK] = {0};
