@@ -10,18 +10,13 @@ struct expand_peak {
     vf largest, nan;
 };
 
-VINLINE void expand_peak_take(struct expand_peak *peak, vf x)
+/* x <- e^(2x) */
+VINLINE void expand_vectors(vf *x, int count, struct expand_peak *peak)
 {
-    peak->largest = vmax(peak->largest, vabs(x));
-    peak->nan = vselect(veq(x, x), peak->nan, x);
-}
-
-VINLINE vf expand_vector(vf x, struct expand_peak *peak)
-{
-    expand_peak_take(peak, x);
-    x = vadd(x, x);
-    vexp(&x, 1);
-    return x;
+    VMATH_EACH(i, count) peak->largest = vmax(peak->largest, vabs(x[i]));
+    VMATH_EACH(i, count) peak->nan = vselect(veq(x[i], x[i]), peak->nan, x[i]);
+    VMATH_EACH(i, count) x[i] = vadd(x[i], x[i]);
+    vexp(x, count);
 }
 
 /* A dropped term becomes 0 by selection: the product could be infinite or NaN. */
@@ -30,21 +25,34 @@ VINLINE vf expand_fold(vf e, vf fold)
     return vselect(veq(vabs(fold), vset1(ATTUNE_FOLD_DROPPED)), vzero(), vmul(e, fold));
 }
 
+VINLINE void expand_terms(const float *x, const float *fold, float *dst, int count,
+                          struct expand_peak *peak)
+{
+    vf e[VMATH_MOST];
+    VMATH_EACH(i, count) e[i] = vload(x + i * VLANES);
+    expand_vectors(e, count, peak);
+    if (fold) VMATH_EACH(i, count) e[i] = expand_fold(e[i], vload(fold + i * VLANES));
+    VMATH_EACH(i, count) vstore(dst + i * VLANES, e[i]);
+}
+
 VINLINE void expand_row(const struct attune_expand_rows_args *args, const float *x, float *dst,
                         float *row_peak)
 {
+    enum { BATCH = VMATH_MOST * VLANES };
     struct expand_peak peak = {vzero(), vzero()};
+    const float *fold = args->fold;
+    const int64_t a = args->a;
     int64_t t = 0;
-    for (; t + VLANES <= args->a; t += VLANES) {
-        const vf e = expand_vector(vload(x + t), &peak);
-        vstore(dst + t, args->fold ? expand_fold(e, vload(args->fold + t)) : e);
+    for (; t + BATCH <= a; t += BATCH)
+        expand_terms(x + t, fold ? fold + t : NULL, dst + t, VMATH_MOST, &peak);
+    for (; t + VLANES <= a; t += VLANES)
+        expand_terms(x + t, fold ? fold + t : NULL, dst + t, 1, &peak);
+    if (t < a) {
+        vf e = vload_tail(x + t, a - t);
+        expand_vectors(&e, 1, &peak);
+        vstore_tail(dst + t, fold ? expand_fold(e, vload_tail(fold + t, a - t)) : e, a - t);
     }
-    if (t < args->a) {
-        const int64_t rest = args->a - t;
-        const vf e = expand_vector(vload_tail(x + t, rest), &peak);
-        vstore_tail(dst + t, args->fold ? expand_fold(e, vload_tail(args->fold + t, rest)) : e, rest);
-    }
-    for (t = args->a; t < args->a_pad; t++) dst[t] = 0;
+    for (t = a; t < args->a_pad; t++) dst[t] = 0;
     *row_peak = vhmax(peak.largest) + vhsum(peak.nan);
 }
 
@@ -54,16 +62,31 @@ VINLINE void expand_rows(const struct attune_expand_rows_args *args)
         expand_row(args, args->x + i * args->ldx, args->dst + i * args->ldd, args->peak + i);
 }
 
-/* VLANES keys of a panel, or the `keys` that its width leaves; padding terms are 0 and stay so. */
-VINLINE void expand_lanes(const struct attune_expand_panels_args *args, float *panel, int64_t keys,
-                          int64_t peaks, float *key_peak)
+/* VLANES keys of a panel, or the `keys` that its width leaves, `count` terms of them. */
+VINLINE void expand_lanes(float *panel, int64_t width, int64_t keys, int count, struct expand_peak *peak)
+{
+    vf e[VMATH_MOST];
+    VMATH_EACH(i, count) e[i] = keys >= VLANES ? vload(panel + i * width)
+                                               : vload_tail(panel + i * width, keys);
+    expand_vectors(e, count, peak);
+    VMATH_EACH(i, count)
+    {
+        if (keys >= VLANES)
+            vstore(panel + i * width, e[i]);
+        else
+            vstore_tail(panel + i * width, e[i], keys);
+    }
+}
+
+/* Padding terms are 0 and stay so. */
+VINLINE void expand_column(const struct attune_expand_panels_args *args, float *panel, int64_t keys,
+                           int64_t peaks, float *key_peak)
 {
     struct expand_peak peak = {vzero(), vzero()};
-    for (int64_t t = 0; t < args->a; t++, panel += args->width)
-        if (keys >= VLANES)
-            vstore(panel, expand_vector(vload(panel), &peak));
-        else
-            vstore_tail(panel, expand_vector(vload_tail(panel, keys), &peak), keys);
+    int64_t t = 0;
+    for (; t + VMATH_MOST <= args->a; t += VMATH_MOST)
+        expand_lanes(panel + t * args->width, args->width, keys, VMATH_MOST, &peak);
+    for (; t < args->a; t++) expand_lanes(panel + t * args->width, args->width, keys, 1, &peak);
     if (peaks > 0)
         vstore_tail(key_peak, vadd(peak.largest, peak.nan), peaks < VLANES ? peaks : VLANES);
 }
@@ -74,8 +97,8 @@ VINLINE void expand_panels(const struct attune_expand_panels_args *args)
     for (int64_t j = 0; j < args->n; j += width)
         for (int64_t lane = 0; lane < width; lane += VLANES) {
             const int64_t keys = width - lane, peaks = args->n - j - lane;
-            expand_lanes(args, args->panels + j * args->a_pad + lane, keys,
-                         peaks < keys ? peaks : keys, args->peak + j + lane);
+            expand_column(args, args->panels + j * args->a_pad + lane, keys,
+                          peaks < keys ? peaks : keys, args->peak + j + lane);
         }
 }
 
