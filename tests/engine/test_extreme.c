@@ -51,6 +51,40 @@ static void sweep(int kind)
     attune_context_release(context);
 }
 
+/* An infinity in the data is no mask: what it meets becomes what the formulas say. */
+Test(extreme, infinities, .timeout = 300)
+{
+    static const enum attune_input inputs[] = {ATTUNE_IN_QUERY, ATTUNE_IN_KEY, ATTUNE_IN_VALUE,
+                                               ATTUNE_IN_Q,     ATTUNE_IN_K,   ATTUNE_IN_V,
+                                               ATTUNE_IN_X,     ATTUNE_IN_SINK};
+    struct attune_context *context;
+    int met = 0;
+    cr_assert_eq(attune_context_create(NULL, &context), ATTUNE_OK, "%s", attune_error_detail());
+    for (int kind = 0; kind < generate_kind_count; kind++)
+        for (uint64_t seed = 1; seed <= 80; seed++) {
+            const enum attune_input input = inputs[seed % 8];
+            int64_t index[ATTUNE_MAX_RANK] = {0};
+            struct box box;
+            struct box_result result;
+            generate(&box, &generate_kinds[kind], &generate_anything, seed);
+            const struct attune_tensor *tensor = &box.problem.in[input];
+            if (box_has(&box, input) && !box_has(&box, ATTUNE_IN_BIAS) &&
+                tensor->dtype != ATTUNE_I8) {
+                for (int axis = 0; axis < tensor->rank; axis++)
+                    index[axis] = random_between(&box.random, 0, tensor->size[axis] - 1);
+                box_set(&box, input, index, seed % 16 < 8 ? INFINITY : -INFINITY);
+                box_run(&box, context, &result);
+                const char *wrong = compare_with_oracle(&box, &result, (double)INFINITY);
+                cr_expect(!wrong, "%s seed %d: %s", generate_kinds[kind].name, (int)seed, wrong);
+                box_result_free(&result);
+                met++;
+            }
+            box_destroy(&box);
+        }
+    cr_expect_gt(met, 150, "only %d problems met an infinity", met);
+    attune_context_release(context);
+}
+
 #define EXTREME(number, kind)                                                                      \
     Test(extreme, kind, .timeout = 300)                                                            \
     {                                                                                              \

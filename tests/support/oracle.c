@@ -12,6 +12,7 @@ struct oracle {
     const struct attune_args *args;
     int64_t batch, heads, groups, queries, keys, width, columns; /* width of a head's values */
     double **value;
+    unsigned char *attended; /* of the row at hand */
 };
 
 static int has(const struct oracle *o, enum attune_input input)
@@ -392,6 +393,7 @@ static void one_query(const struct oracle *o, int64_t b, int64_t h, int64_t i, n
         if (scores)
             scores[row * o->keys + j] = (double)(o->p->stage == ATTUNE_MASKED ? s : shown);
         any |= may;
+        o->attended[j] = (unsigned char)may;
         broken |= may && isnan(s);
         score[j] = s;
         if (s > largest)
@@ -404,14 +406,14 @@ static void one_query(const struct oracle *o, int64_t b, int64_t h, int64_t i, n
         total = expl(sink - largest);
     }
     for (int64_t j = 0; any && j < o->keys; j++)
-        total += score[j] == -INFINITY ? 0 : expl(score[j] - largest);
+        total += o->attended[j] ? expl(score[j] - largest) : 0;
     const number log_total = any ? (broken ? (number)NAN : largest + logl(total)) : -INFINITY;
     if (lse)
         lse[row] = (double)log_total;
     for (int64_t c = 0; c < o->width; c++)
         sum[c] = 0;
     for (int64_t j = 0; j < o->keys; j++) {
-        const int may = any && !(score[j] == -INFINITY);
+        const int may = o->attended[j];
         const number weight = may ? expl(score[j] - log_total) : 0;
         if (alignments)
             alignments[row * o->keys + j] = (double)weight;
@@ -485,6 +487,7 @@ void oracle_run(const struct attune_problem *problem, const struct attune_args *
     measure(&o);
     number *score = calloc((size_t)o.keys + 1, sizeof *score);
     number *sums = calloc((size_t)o.columns + 1, sizeof *sums);
+    o.attended = calloc((size_t)o.keys + 1, 1);
     for (int64_t b = 0; b < o.batch; b++)
         for (int64_t i = 0; i < o.queries; i++) {
             for (int64_t h = 0; h < o.heads; h++)
@@ -493,4 +496,5 @@ void oracle_run(const struct attune_problem *problem, const struct attune_args *
         }
     free(score);
     free(sums);
+    free(o.attended);
 }
