@@ -8,31 +8,40 @@
 
 #include "arch/kernels.h"
 
-/* A vector of scores and, where an operand is given, of bias and mask. */
-struct adjust_vector {
-    vf s, bias, mask;
-};
+/* s <- softcap tanh(s scale / softcap), several vectors side by side. */
+VINLINE void adjust_softcap(const struct attune_adjust_args *args)
+{
+    const vf scale = vset1(args->scale), cap = vset1(args->softcap);
+    float *s = args->s;
+    vf x[VMATH_MOST];
+    int64_t j = 0;
+    for (; j + VMATH_MOST * VLANES <= args->n; j += VMATH_MOST * VLANES) {
+        VMATH_EACH(i, VMATH_MOST) x[i] = vdiv(vmul(vload(s + j + i * VLANES), scale), cap);
+        vtanh(x, VMATH_MOST);
+        VMATH_EACH(i, VMATH_MOST) vstore(s + j + i * VLANES, vmul(cap, x[i]));
+    }
+    for (; j < args->n; j += VLANES) {
+        const int64_t rest = args->n - j < VLANES ? args->n - j : VLANES;
+        x[0] = vdiv(vmul(vload_tail(s + j, rest), scale), cap);
+        vtanh(x, 1);
+        vstore_tail(s + j, vmul(cap, x[0]), rest);
+    }
+}
 
 /* The mask says attend where it is not 0, whatever the score; a bias of -inf says the same of a score
  * that is NaN. A sum with any other bias is held at -FLT_MAX, in the operand order that lets a NaN
  * through. `attended` collects ones. */
-VINLINE vf adjust_vector(const struct attune_adjust_args *args, struct adjust_vector in, vf *attended)
+VINLINE vf adjust_vector(vf s, int has_bias, vf bias, int has_mask, vf mask, vf *attended)
 {
     const vf masked = vset1(-INFINITY);
-    vf s = vmul(in.s, vset1(args->scale)), keep = vset1(1.0f);
-    if (args->softcap > 0) {
-        const vf cap = vset1(args->softcap);
-        s = vdiv(s, cap);
-        vtanh(&s, 1);
-        s = vmul(cap, s);
-    }
-    if (args->bias) {
-        const vm out = veq(in.bias, masked);
-        s = vselect(out, masked, vmax(vset1(-FLT_MAX), vadd(s, in.bias)));
+    vf keep = vset1(1.0f);
+    if (has_bias) {
+        const vm out = veq(bias, masked);
+        s = vselect(out, masked, vmax(vset1(-FLT_MAX), vadd(s, bias)));
         keep = vselect(out, vzero(), keep);
     }
-    if (args->mask) {
-        const vm out = veq(in.mask, vzero());
+    if (has_mask) {
+        const vm out = veq(mask, vzero());
         s = vselect(out, masked, s);
         keep = vselect(out, vzero(), keep);
     }
@@ -40,28 +49,42 @@ VINLINE vf adjust_vector(const struct attune_adjust_args *args, struct adjust_ve
     return s;
 }
 
-VINLINE int adjust(const struct attune_adjust_args *args)
+/* What there is of bias and mask is constant in each instance of the loop. */
+VINLINE int adjust_row(const struct attune_adjust_args *args, float factor, int has_bias, int has_mask)
 {
-    vf attended = vzero();
-    int64_t j = 0;
-    struct adjust_vector in = {vzero(), vzero(), vzero()};
+    float *s = args->s;
+    const float *bias = args->bias;
     const int8_t *mask = (const int8_t *)args->mask;
+    const vf scale = vset1(factor);
+    vf attended = vzero(), last = vzero();
+    int64_t j = 0;
     for (; j + VLANES <= args->n; j += VLANES) {
-        in.s = vload(args->s + j);
-        if (args->bias) in.bias = vload(args->bias + j);
-        if (mask) in.mask = vload_i8(mask + j);
-        vstore(args->s + j, adjust_vector(args, in, &attended));
+        const vf b = has_bias ? vload(bias + j) : vzero();
+        const vf m = has_mask ? vload_i8(mask + j) : vzero();
+        vstore(s + j, adjust_vector(vmul(vload(s + j), scale), has_bias, b, has_mask, m, &attended));
     }
     if (j < args->n) {
         const int64_t rest = args->n - j;
-        vf last = vzero();
-        in.s = vload_tail(args->s + j, rest);
-        if (args->bias) in.bias = vload_tail(args->bias + j, rest);
-        if (mask) in.mask = vload_i8_tail(mask + j, rest);
-        vstore_tail(args->s + j, adjust_vector(args, in, &last), rest);
+        const vf b = has_bias ? vload_tail(bias + j, rest) : vzero();
+        const vf m = has_mask ? vload_i8_tail(mask + j, rest) : vzero();
+        const vf x = vmul(vload_tail(s + j, rest), scale);
+        vstore_tail(s + j, adjust_vector(x, has_bias, b, has_mask, m, &last), rest);
         attended = vmax(attended, vkeep(last, rest));
     }
     return vhmax(attended) > 0;
+}
+
+VINLINE int adjust(const struct attune_adjust_args *args)
+{
+    float scale = args->scale;
+    if (args->softcap > 0) {
+        adjust_softcap(args);
+        scale = 1.0f;
+    }
+    if (args->bias && args->mask) return adjust_row(args, scale, 1, 1);
+    if (args->bias) return adjust_row(args, scale, 1, 0);
+    if (args->mask) return adjust_row(args, scale, 0, 1);
+    return adjust_row(args, scale, 0, 0);
 }
 
 #define ADJUST(isa, variant, requires)                                                             \

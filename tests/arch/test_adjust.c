@@ -91,8 +91,8 @@ static void run_adjust_rules(const struct attune_kernel *kernel)
 void test_adjust(const struct attune_kernel *kernel)
 {
     const int64_t lanes = kernel->lanes;
-    const int64_t n[] = {0, 1, lanes - 1, lanes, lanes + 1, 2 * lanes + 3, 61};
-    for (int i = 0; i < 7; i++)
+    const int64_t n[] = {0, 1, lanes - 1, lanes, lanes + 1, 2 * lanes + 3, 61, 5 * lanes + 3};
+    for (int i = 0; i < 8; i++)
         for (int option = 0; option < 12; option++) {
             const struct adjust_case c = {n[i], TEST_NORMAL, 0.37f, option & 1 ? 1.5f : 0.0f,
                                           option >> 1 & 1, option >> 2, (enum test_side)(i % 2)};
