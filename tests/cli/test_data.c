@@ -102,6 +102,64 @@ Test(data, nothing_expected)
     cr_expect_not_null(strstr(outcome.out, "no expected_lse in the file"));
 }
 
+/* Odd and extreme, and right all the same: strictness must not refuse these. */
+Test(data, legal_fields)
+{
+    static const char *const problems[] = {
+        "{'mechanism':'self','form':'dot','outputs':['scores','lse','alignments','out']}",
+        "  { 'mechanism' : 'self' }  ",
+        "{'outputs':['out'],'mechanism':'self'}",
+        "{'mechanism':'s\\u0065lf'}",
+        "{'mechanism':'self','score_scale':1,'output_scale':2}",
+        "{'mechanism':'self','score_scale':-0.0,'output_scale':0}",
+        "{'mechanism':'self','score_scale':-1.5e0}",
+        "{'mechanism':'self','score_scale':1e39}",
+        "{'mechanism':'self','score_scale':1e-320}",
+        "{'mechanism':'self','softcap':0}",
+        "{'mechanism':'self','softcap':30.0,'scores':'softcap','outputs':['scores']}",
+        "{'mechanism':'self','scores':'raw','outputs':['scores']}",
+        "{'mechanism':'self','causal':'none'}",
+        "{'mechanism':'self','causal':'top_left','past':1}",
+        "{'mechanism':'self','causal':'bottom_right','past':0}",
+        "{'mechanism':'self','past':4611686018427387904}",
+        "{'mechanism':'self','window_left':-1,'window_right':-1}",
+        "{'mechanism':'self','window_left':0,'window_right':9223372036854775807}",
+    };
+
+    for (size_t i = 0; i < sizeof problems / sizeof problems[0]; i++) {
+        run_small(problems[i], "", 92, 0);
+        cr_expect_eq(outcome.code, 0, "%s: exit %d: %s%s", problems[i], outcome.code, outcome.err,
+                     outcome.out);
+    }
+}
+
+/* Nothing to compute is something to answer: no batch, no queries, no keys. */
+Test(data, empty)
+{
+    for (int which = 0; which < 8; which++) {
+        int b = which & 1 ? 0 : 1, tq = which & 2 ? 0 : 2, tk = which & 4 ? 0 : 3;
+        int q = b * tq * 16, k = q + b * tk * 16, v = k + b * tk * 4;
+        struct cli_folder folder;
+        char text[1024];
+        (void)snprintf(text, sizeof text,
+                       "'q':{'dtype':'F32','shape':[%d,1,%d,4],'data_offsets':[0,%d]},"
+                       "'k':{'dtype':'F32','shape':[%d,1,%d,4],'data_offsets':[%d,%d]},"
+                       "'v':{'dtype':'F32','shape':[%d,1,%d,1],'data_offsets':[%d,%d]}",
+                       b, tq, q, b, tk, q, k, b, tk, k, v);
+        cli_file_problem(&file,
+                         "{'mechanism':'self','outputs':['out','alignments','lse','scores']}", text,
+                         (size_t)v);
+        cli_folder_make(&folder);
+        cli_file_save(&file, cli_folder_path(&folder, "problem"));
+        cli_run(&outcome, "run", cli_folder_path(&folder, "problem"), "--check", "-o",
+                cli_folder_path(&folder, "result"), NULL);
+        cr_expect_eq(outcome.code, 0, "b %d, t_q %d, t_k %d: exit %d: %s%s", b, tq, tk,
+                     outcome.code, outcome.err, outcome.out);
+        cr_expect_eq(cli_folder_count(&folder), 2);
+        cli_folder_remove(&folder);
+    }
+}
+
 /* A wrong expectation of an output that was not asked for is found all the same. */
 Test(data, wrong_expectation)
 {
