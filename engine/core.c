@@ -34,6 +34,7 @@ void attune_worker_open(struct attune_worker *worker, const struct attune_execut
     worker->execution = execution;
     worker->plan = plan;
     worker->rows = (struct attune_row *)(base + at->rows);
+    worker->strips = (struct attune_strip *)(base + at->strips);
     worker->query = (float *)(base + at->query);
     worker->peak = (float *)(base + at->peak);
     worker->out = (float *)(base + at->out);
@@ -112,12 +113,8 @@ static void stream_tile(struct attune_worker *worker, const struct attune_block 
                         int64_t rows)
 {
     const struct attune_plan *plan = worker->plan;
-    int64_t end = block->first + block->count, low = end, high = block->first;
-    for (int64_t i = row; i < row + rows; i++)
-        if (worker->rows[i].first < worker->rows[i].last) {
-            low = least(low, worker->rows[i].first);
-            high = most(high, worker->rows[i].last);
-        }
+    const struct attune_strip *strip = &worker->strips[row / plan->tiles.strip];
+    int64_t end = block->first + block->count, low = strip->low, high = strip->high;
     int attends = low < least(high, end) && high > block->first;
     int scanned = plan->ordered && high > block->first; /* a scan has to pass keys it does not show */
     if (!attends && !scanned && !plan->needs_all)
@@ -128,7 +125,9 @@ static void stream_tile(struct attune_worker *worker, const struct attune_block 
     low = low <= block->first ? 0 : (low - block->first) / plan->trim * plan->trim;
     int64_t count = high - block->first - low;
     attune_core_score(worker, block, row, rows, low, count);
-    attune_core_mask(worker, row, rows, block->first + low, count);
+    int64_t key = block->first + low;
+    if (plan->shown || key < strip->every_low || key + count > strip->every_high)
+        attune_core_mask(worker, row, rows, key, count);
     if (!attends)
         return;
     struct attune_softmax_args softmax = {.s = worker->scores, .lds = plan->lds, .m = rows,
@@ -151,11 +150,11 @@ void attune_core_stream(struct attune_worker *worker, int64_t key_first, int64_t
     int64_t low = key_last, high = key_first, block_keys = plan->tiles.kv_block;
     reset_rows(worker, key_first == 0);
     attune_core_prefill(worker, key_first, key_last);
-    for (int64_t row = 0; row < worker->row_count; row++)
-        if (worker->rows[row].first < worker->rows[row].last) {
-            low = least(low, worker->rows[row].first);
-            high = most(high, worker->rows[row].last);
-        }
+    for (int64_t row = 0; row < worker->row_count; row += plan->tiles.strip) {
+        const struct attune_strip *strip = &worker->strips[row / plan->tiles.strip];
+        low = least(low, strip->low);
+        high = most(high, strip->high);
+    }
     low = plan->needs_all || plan->ordered ? key_first : most(low, key_first);
     high = least(plan->needs_all ? worker->key_length : high, key_last);
     for (int64_t index = low / block_keys; index * block_keys < high; index++) {

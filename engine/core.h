@@ -39,6 +39,12 @@ struct attune_row {
     int32_t far;         /* its tanh argument is out of the folded kernel's range */
 };
 
+/* The rows that are scored together: [low, high) holds every key that one of them may attend,
+ * [every_low, every_high) only keys that all of them may. */
+struct attune_strip {
+    int64_t low, high, every_low, every_high;
+};
+
 /* One worker's memory, and the unit (batch entry, key/value head) it is at. */
 struct attune_worker {
     const struct attune_execution *execution;
@@ -47,6 +53,9 @@ struct attune_worker {
     int64_t key_length;
     int64_t row_first, row_count; /* rows of the unit in this q block */
     struct attune_row *rows;
+    struct attune_strip *strips;
+    const float *query_rows; /* the block's queries as score_dot reads them */
+    int64_t query_stride;
     float *query, *peak, *out, *max, *sum, *alpha, *scores, *bias, *state;
     uint8_t *mask;
     double *exact_scores, *exact_out;

@@ -20,6 +20,22 @@ static const char *query_at(const struct attune_worker *worker, int64_t head, in
     return worker->execution->query + offset * (int64_t)attune_dtype_size(view->dtype);
 }
 
+/* Rows that lie at one distance from each other, in float32, are read where they are. */
+static int find_dot_rows(struct attune_worker *worker)
+{
+    const struct attune_plan *plan = worker->plan;
+    const struct attune_view *view = &plan->query;
+    const struct attune_row *first = &worker->rows[0];
+    int64_t t_q = plan->shape.t_q;
+    int one_head = first->i + worker->row_count <= t_q;
+    if (view->dtype != ATTUNE_F32 || !(one_head || t_q == 1 || view->stride_h == t_q * view->stride_t))
+        return 0;
+    worker->query_rows = (const float *)query_at(worker, first->head, first->i);
+    worker->query_stride = one_head && t_q > 1 ? view->stride_t : t_q == 1 ? view->stride_h
+                                                                           : view->stride_t;
+    return 1;
+}
+
 /* Consecutive rows of one head, converted. */
 static void load_dot_rows(struct attune_worker *worker, int64_t row, int64_t count)
 {
@@ -47,27 +63,61 @@ static void load_tanh_rows(struct attune_worker *worker, int64_t row, int64_t co
         worker->rows[i].far = !(worker->peak[i] <= fold[plan->fold.reach]);
 }
 
-void attune_core_load_rows(struct attune_worker *worker, int64_t unit, int64_t first, int64_t count)
+static void load_limits(struct attune_worker *worker)
 {
     const struct attune_plan *plan = worker->plan;
     const struct attune_shape *shape = &plan->shape;
     int by_pair = attune_given(shape, ATTUNE_IN_MASK) || attune_given(shape, ATTUNE_IN_BIAS);
+    int64_t head = worker->g * plan->group + worker->row_first / shape->t_q;
+    int64_t i = worker->row_first % shape->t_q;
+    for (int64_t row = 0; row < worker->row_count; row++) {
+        struct attune_row *at = &worker->rows[row];
+        *at = (struct attune_row){.head = head, .i = i, .last = shape->t_k};
+        if (plan->uneven)
+            attune_shape_attended(shape, worker->execution->args, worker->b, i, &at->first, &at->last);
+        at->any = !by_pair && at->first < at->last;
+        if (++i == shape->t_q) {
+            i = 0;
+            head++;
+        }
+    }
+}
+
+/* What the rows of each strip may attend together, and what all of them may. */
+static void load_strips(struct attune_worker *worker)
+{
+    int64_t size = worker->plan->tiles.strip;
+    for (int64_t row = 0; row < worker->row_count; row++) {
+        struct attune_strip *strip = &worker->strips[row / size];
+        const struct attune_row *at = &worker->rows[row];
+        if (row % size == 0)
+            *strip = (struct attune_strip){.low = INT64_MAX, .every_high = INT64_MAX};
+        if (at->first < at->last) {
+            strip->low = at->first < strip->low ? at->first : strip->low;
+            strip->high = at->last > strip->high ? at->last : strip->high;
+        }
+        strip->every_low = at->first > strip->every_low ? at->first : strip->every_low;
+        strip->every_high = at->last < strip->every_high ? at->last : strip->every_high;
+    }
+}
+
+void attune_core_load_rows(struct attune_worker *worker, int64_t unit, int64_t first, int64_t count)
+{
+    const struct attune_plan *plan = worker->plan;
     worker->row_first = first;
     worker->row_count = count;
     attune_core_enter_unit(worker, unit);
-    for (int64_t row = 0; row < count; row++) {
-        struct attune_row *at = &worker->rows[row];
-        at->head = worker->g * plan->group + (first + row) / shape->t_q;
-        at->i = (first + row) % shape->t_q;
-        at->far = 0;
-        attune_shape_attended(shape, worker->execution->args, worker->b, at->i, &at->first, &at->last);
-        at->any = !by_pair && at->first < at->last;
-    }
+    load_limits(worker);
+    load_strips(worker);
+    worker->query_rows = worker->query;
+    worker->query_stride = plan->query_columns;
+    if (plan->shape.kind == ATTUNE_SCORE_DOT && find_dot_rows(worker))
+        return;
     for (int64_t row = 0; row < count;) { /* a stretch of one head at a time */
-        int64_t run = least(count - row, shape->t_q - worker->rows[row].i);
-        if (shape->kind == ATTUNE_SCORE_DOT)
+        int64_t run = least(count - row, plan->shape.t_q - worker->rows[row].i);
+        if (plan->shape.kind == ATTUNE_SCORE_DOT)
             load_dot_rows(worker, row, run);
-        else if (shape->kind == ATTUNE_SCORE_TANH)
+        else if (plan->shape.kind == ATTUNE_SCORE_TANH)
             load_tanh_rows(worker, row, run);
         row += run;
     }
@@ -298,7 +348,7 @@ void attune_core_score(struct attune_worker *worker, const struct attune_block *
         return;
     }
     struct attune_score_dot_args score = {
-        .q = worker->query + row * plan->query_columns, .ldq = plan->query_columns, .m = rows,
+        .q = worker->query_rows + row * worker->query_stride, .ldq = worker->query_stride, .m = rows,
         .k = block->keys + first * block->key_stride, .ldk = block->key_stride, .n = count,
         .d = plan->shape.d, .s = worker->scores, .lds = plan->lds};
     plan->kernel.score_dot(&score);

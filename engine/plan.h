@@ -104,6 +104,7 @@ struct attune_kernel_choice {
 /* One worker's private memory: byte offsets from its base. */
 struct attune_worker_layout {
     size_t rows;     /* q_block struct attune_row */
+    size_t strips;   /* q_block / strip struct attune_strip */
     size_t query;    /* q_block rows of float32 queries (expanded, for tanh) */
     size_t peak;     /* q_block peaks of query rows */
     size_t out;      /* q_block rows of unnormalised output */
@@ -150,6 +151,7 @@ struct attune_plan {
     int32_t exact_rows;    /* score_scale is beyond float32: every row in float64 */
     float scale, softcap, factor, out_scale;
     int32_t ordered;       /* keys are passed from the first, without gaps or splits */
+    int32_t shown;         /* scores are adjusted or shown: every tile passes through mask */
     int32_t needs_all;     /* raw scores are asked for: no tile is skipped */
 
     int32_t workers;

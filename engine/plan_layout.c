@@ -188,6 +188,8 @@ static void lay_out_worker(struct attune_plan *plan)
     size_t used = 0;
     int64_t floats = (int64_t)sizeof(float);
     worker->rows = take(&used, tiles->q_block * (int64_t)sizeof(struct attune_row));
+    worker->strips = take(&used, ceil_div(tiles->q_block, tiles->strip > 0 ? tiles->strip : 1) *
+                                     (int64_t)sizeof(struct attune_strip));
     worker->query = take(&used, tiles->q_block * plan->query_columns * floats);
     worker->peak = take(&used, tiles->q_block * floats);
     worker->out = take(&used, tiles->q_block * plan->ldo * floats);
@@ -231,6 +233,9 @@ static void resolve_scales(struct attune_plan *plan)
                        (beta != 0 && !(beta >= 0x1p-126 && beta <= 0x1p127));
     plan->needs_all = shape->problem.out[ATTUNE_OUT_SCORES].dtype != ATTUNE_ABSENT &&
                       shape->problem.stage != ATTUNE_MASKED;
+    plan->shown = plan->adjusted ||
+                  shape->problem.out[ATTUNE_OUT_ALIGNMENTS].dtype != ATTUNE_ABSENT ||
+                  shape->problem.out[ATTUNE_OUT_SCORES].dtype != ATTUNE_ABSENT;
 }
 
 enum attune_status attune_plan_lay_out(struct attune_plan *plan, size_t lowered_bytes)

@@ -60,15 +60,33 @@ VINLINE void pack_keys_block(const struct attune_pack_keys_args *args, int64_t k
         if (t < terms) vstore_tail(dst + t * args->width, block[t], lanes);
 }
 
+/* The same where nothing is missing and nothing scaled: a fifth of the instructions. */
+VINLINE void pack_keys_full_block(const struct attune_pack_keys_args *args, int64_t key, int64_t term,
+                                  float *dst, const int dtype)
+{
+    vf block[VLANES];
+    _Pragma("GCC unroll 16") for (int l = 0; l < VLANES; l++) block[l] =
+        pack_load(args->src, (key + l) * args->stride + term, dtype);
+    vtranspose(block);
+    _Pragma("GCC unroll 16") for (int t = 0; t < VLANES; t++)
+        vstore(dst + t * args->width, block[t]);
+}
+
 VINLINE void pack_keys(const struct attune_pack_keys_args *args, const int dtype)
 {
-    const int64_t width = args->width;
+    const int64_t width = args->width, whole = args->scale ? 0 : args->d / VLANES * VLANES;
     for (int64_t panel = 0; panel < args->n; panel += width)
-        for (int64_t lane = 0; lane < width; lane += VLANES)
-            for (int64_t term = 0; term < args->d_pad; term += VLANES)
-                pack_keys_block(args, panel + lane, term,
-                                args->dst + panel * args->d_pad + term * width + lane,
-                                width - lane < VLANES ? width - lane : VLANES, dtype);
+        for (int64_t lane = 0; lane < width; lane += VLANES) {
+            const int64_t key = panel + lane;
+            const int64_t lanes = width - lane < VLANES ? width - lane : VLANES;
+            float *dst = args->dst + panel * args->d_pad + lane;
+            int64_t term = 0;
+            if (lanes == VLANES && key + VLANES <= args->n)
+                for (; term < whole; term += VLANES)
+                    pack_keys_full_block(args, key, term, dst + term * width, dtype);
+            for (; term < args->d_pad; term += VLANES)
+                pack_keys_block(args, key, term, dst + term * width, lanes, dtype);
+        }
 }
 
 /* One row of one panel of columns: `columns` of the source, then zeros up to the width. */
@@ -85,8 +103,22 @@ VINLINE void pack_values_row(const struct attune_pack_values_args *args, int64_t
     }
 }
 
+/* Rows whose columns fill whole vectors of whole panels, unscaled. */
+VINLINE void pack_whole_values(const struct attune_pack_values_args *args, const int dtype)
+{
+    for (int64_t j = 0; j < args->n; j++)
+        for (int64_t c = 0, panel = 0; c < args->e; c += args->width, panel += args->panel_stride)
+            for (int64_t l = 0; l < args->width; l += VLANES)
+                vstore(args->dst + panel + j * args->width + l,
+                       pack_load(args->src, j * args->stride + c + l, dtype));
+}
+
 VINLINE void pack_values(const struct attune_pack_values_args *args, const int dtype)
 {
+    if (!args->scale && args->width % VLANES == 0 && args->e % args->width == 0) {
+        pack_whole_values(args, dtype);
+        return;
+    }
     for (int64_t j = 0; j < args->n; j++) {
         const float *scale = args->scale ? args->scale + j * args->scale_stride : NULL;
         float *dst = args->dst + j * args->width;
