@@ -7,32 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "bench/cli/report.h"
 #include "bench/cli/run.h"
-
-/* An extent by the letter that SPECs have for it; 0 is not shown. */
-struct extent {
-    const char *name;
-    int64_t value;
-};
-enum { EXTENT_COUNT = 13 };
-
-static void list_extents(const struct attune_shape *shape, struct extent *extents)
-{
-    const struct extent all[EXTENT_COUNT] = {
-        {"b", shape->b},        {"h", shape->h}, {"g", shape->g}, {"tq", shape->t_q},
-        {"tk", shape->t_k},     {"d", shape->d}, {"e", shape->e}, {"a", shape->a},
-        {"c", shape->c},        {"n", shape->n}, {"s", shape->s}, {"f", shape->f},
-        {"width", shape->width}};
-
-    for (int i = 0; i < EXTENT_COUNT; i++)
-        extents[i] = all[i];
-}
-
-/* Batch, heads and lengths are told even where they are 0 or 1. */
-static int is_shown(const struct extent *extents, int index)
-{
-    return index < 5 || extents[index].value != 0;
-}
 
 static const char *form_of(const struct attune_shape *shape)
 {
@@ -68,19 +44,14 @@ static void format_position(const struct attune_tensor *tensor, int64_t index, c
 static void print_summary(FILE *stream, const struct attune_run_report *report)
 {
     const struct attune_shape *shape = &report->run->shape;
-    struct extent extents[EXTENT_COUNT];
     const char *form = form_of(shape);
+    char extents[256];
 
     (void)fprintf(stream, "mechanism  %s%s%s\n", attune_mechanism_name(shape->problem.mechanism),
                   form[0] != '\0' ? " " : "", form);
-    (void)fprintf(stream, "shape     ");
-    list_extents(shape, extents);
-    for (int i = 0; i < EXTENT_COUNT; i++) {
-        if (is_shown(extents, i))
-            (void)fprintf(stream, " %s=%" PRId64, extents[i].name, extents[i].value);
-    }
-    (void)fprintf(stream, "\nkernels    %s\nthreads    %" PRId32 "\n", report->run->kernels,
-                  report->run->threads);
+    (void)attune_report_shape(shape, extents, sizeof extents);
+    (void)fprintf(stream, "shape      %s\nkernels    %s\nthreads    %" PRId32 "\n", extents,
+                  report->run->kernels, report->run->threads);
     if (report->repeat > 0)
         (void)fprintf(stream, "time       %.6g ms the fastest, %.6g ms the median of %" PRId64 "\n",
                       report->run->minimum * 1e3, report->run->median * 1e3, report->repeat);
@@ -144,15 +115,24 @@ static json_t *checks_json(const struct attune_run_report *report)
     return list;
 }
 
+/* Extents by the keys that SPECs have for them. Batch, heads and lengths are always there, of the
+ * others those that the problem has. */
 static json_t *shape_json(const struct attune_shape *shape)
 {
-    struct extent extents[EXTENT_COUNT];
+    const struct {
+        const char *key;
+        int64_t value;
+        int always;
+    } extents[] = {{"b", shape->b, 1},        {"h", shape->h, 1},    {"g", shape->g, 1},
+                   {"tq", shape->t_q, 1},     {"tk", shape->t_k, 1}, {"d", shape->d, 0},
+                   {"e", shape->e, 0},        {"a", shape->a, 0},    {"c", shape->c, 0},
+                   {"n", shape->n, 0},        {"s", shape->s, 0},    {"f", shape->f, 0},
+                   {"width", shape->width, 0}};
     json_t *object = json_object();
 
-    list_extents(shape, extents);
-    for (int i = 0; i < EXTENT_COUNT; i++) {
-        if (is_shown(extents, i))
-            (void)json_object_set_new(object, extents[i].name, json_integer(extents[i].value));
+    for (size_t i = 0; i < sizeof extents / sizeof extents[0]; i++) {
+        if (extents[i].always || extents[i].value != 0)
+            (void)json_object_set_new(object, extents[i].key, json_integer(extents[i].value));
     }
     return object;
 }
@@ -176,7 +156,7 @@ int attune_run_print_json(FILE *stream, const struct attune_run_report *report,
         (void)json_object_set_new(object, "check", checks_json(report));
     if (report->result != NULL)
         (void)json_object_set_new(object, "result", path_string(report->result));
-    text = json_dumps(object, 0);
+    text = json_dumps(object, JSON_REAL_PRECISION(9));
     json_decref(object);
     if (text == NULL)
         return attune_trouble_memory(trouble, "report");
