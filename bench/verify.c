@@ -46,7 +46,11 @@ static struct part choose_part(const struct attune_shape *shape, double seconds)
     struct part part = {shape->b, 0, shape->t_q};
     if (rows < (double)(shape->b * shape->t_q)) {
         part.sequences = 1;
-        part.rows = rows < 1 ? 1 : rows < (double)shape->t_q ? (int64_t)rows : shape->t_q;
+        /* One row at least that no edge of a convolution touches. */
+        const int64_t least = 1 + shape->width / 2;
+        part.rows = rows < (double)shape->t_q ? (int64_t)rows : shape->t_q;
+        part.rows = part.rows < least ? least : part.rows;
+        part.rows = part.rows < shape->t_q ? part.rows : shape->t_q;
         if (query_input(shape) != ATTUNE_IN_X)
             part.begin = shape->t_q - part.rows;
     }

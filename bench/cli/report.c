@@ -41,6 +41,13 @@ static void append(char *text, size_t size, int *length, const char *format, ...
     va_end(arguments);
 }
 
+/* Self dot has a score scale of its own accord. */
+static int is_scaled(const struct attune_problem *problem)
+{
+    const int by_nature = problem->mechanism == ATTUNE_SELF && problem->form == ATTUNE_DOT;
+    return problem->output_scale != 1 || (problem->score_scale != 1 && !by_nature);
+}
+
 int attune_report_shape(const struct attune_shape *shape, char *text, size_t size)
 {
     static const char *const alignments[] = {"", " top_left", " bottom_right"};
@@ -70,8 +77,8 @@ int attune_report_shape(const struct attune_shape *shape, char *text, size_t siz
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (parts[i].value > 0)
             append(text, size, &length, " %s=%lld", parts[i].key, (long long)parts[i].value);
-    append(text, size, &length, "%s%s", alignments[shape->problem.causal],
-           shape->prepared ? " prepared" : "");
+    append(text, size, &length, "%s%s%s", alignments[shape->problem.causal],
+           shape->prepared ? " prepared" : "", is_scaled(&shape->problem) ? " scaled" : "");
     return length;
 }
 
