@@ -36,56 +36,55 @@ VINLINE vf pack_lanes(const void *src, int64_t at, int64_t n, const float *scale
     return scale ? vkeep(vmul(x, vset1(*scale)), n) : x;
 }
 
-/* VLANES terms from `term` on of `keys` keys from `key` on, into `lanes` lanes of a panel. */
-VINLINE void pack_keys_block(const struct attune_pack_keys_args *args, int64_t key, int64_t term,
-                             float *dst, int64_t lanes, const int dtype)
+VINLINE const float *pack_scale(const float *scale, int64_t stride, int64_t row)
 {
-    const int64_t terms = args->d_pad - term < VLANES ? args->d_pad - term : VLANES;
-    vf block[VLANES];
-    _Pragma("GCC unroll 16") for (int l = 0; l < VLANES; l++)
-    {
-        const int64_t j = key + l;
-        const float *scale = args->scale ? args->scale + j * args->scale_stride : NULL;
-        block[l] = l < lanes && j < args->n
-                       ? pack_lanes(args->src, j * args->stride + term, args->d - term, scale, dtype)
-                       : vzero();
-    }
-    vtranspose(block);
-    if (terms == VLANES && lanes == VLANES) {
-        _Pragma("GCC unroll 16") for (int t = 0; t < VLANES; t++)
-            vstore(dst + t * args->width, block[t]);
-        return;
-    }
-    _Pragma("GCC unroll 16") for (int t = 0; t < VLANES; t++)
-        if (t < terms) vstore_tail(dst + t * args->width, block[t], lanes);
+    return scale ? scale + row * stride : NULL;
 }
 
-/* The same where nothing is missing and nothing scaled: a fifth of the instructions. */
-VINLINE void pack_keys_full_block(const struct attune_pack_keys_args *args, int64_t key, int64_t term,
-                                  float *dst, const int dtype)
+/* VLANES terms of VLANES keys, all of them there: the bulk of the work, without a condition a lane. */
+VINLINE void pack_keys_whole(const struct attune_pack_keys_args *args, int64_t key, int64_t term,
+                             float *dst, const int dtype)
 {
     vf block[VLANES];
-    _Pragma("GCC unroll 16") for (int l = 0; l < VLANES; l++) block[l] =
-        pack_load(args->src, (key + l) * args->stride + term, dtype);
+    _Pragma("GCC unroll 16") for (int l = 0; l < VLANES; l++)
+        block[l] = pack_load(args->src, (key + l) * args->stride + term, dtype);
+    if (args->scale)
+        _Pragma("GCC unroll 16") for (int l = 0; l < VLANES; l++) block[l] =
+            vmul(block[l], vbroadcast(pack_scale(args->scale, args->scale_stride, key + l)));
     vtranspose(block);
     _Pragma("GCC unroll 16") for (int t = 0; t < VLANES; t++)
         vstore(dst + t * args->width, block[t]);
 }
 
+/* Up to VLANES terms from `term` on of keys from `key` on, into `lanes` lanes of a panel. */
+VINLINE void pack_keys_part(const struct attune_pack_keys_args *args, int64_t key, int64_t term,
+                            float *dst, int64_t lanes, const int dtype)
+{
+    const int64_t terms = args->d_pad - term < VLANES ? args->d_pad - term : VLANES;
+    vf block[VLANES];
+    for (int64_t l = 0; l < VLANES; l++) {
+        const int64_t j = key + l, there = l < lanes && j < args->n ? args->d - term : 0;
+        const float *scale = there > 0 ? pack_scale(args->scale, args->scale_stride, j) : NULL;
+        block[l] = pack_lanes(args->src, j * args->stride + term, there, scale, dtype);
+    }
+    vtranspose(block);
+    for (int64_t t = 0; t < terms; t++)
+        vstore_tail(dst + t * args->width, block[t], lanes);
+}
+
 VINLINE void pack_keys(const struct attune_pack_keys_args *args, const int dtype)
 {
-    const int64_t width = args->width, whole = args->scale ? 0 : args->d / VLANES * VLANES;
+    const int64_t width = args->width;
     for (int64_t panel = 0; panel < args->n; panel += width)
         for (int64_t lane = 0; lane < width; lane += VLANES) {
-            const int64_t key = panel + lane;
-            const int64_t lanes = width - lane < VLANES ? width - lane : VLANES;
+            const int64_t key = panel + lane, lanes = width - lane < VLANES ? width - lane : VLANES;
+            const int whole = lanes == VLANES && key + VLANES <= args->n;
             float *dst = args->dst + panel * args->d_pad + lane;
-            int64_t term = 0;
-            if (lanes == VLANES && key + VLANES <= args->n)
-                for (; term < whole; term += VLANES)
-                    pack_keys_full_block(args, key, term, dst + term * width, dtype);
-            for (; term < args->d_pad; term += VLANES)
-                pack_keys_block(args, key, term, dst + term * width, lanes, dtype);
+            for (int64_t term = 0; term < args->d_pad; term += VLANES)
+                if (whole && term + VLANES <= args->d)
+                    pack_keys_whole(args, key, term, dst + term * width, dtype);
+                else
+                    pack_keys_part(args, key, term, dst + term * width, lanes, dtype);
         }
 }
 
@@ -104,7 +103,7 @@ VINLINE void pack_values_row(const struct attune_pack_values_args *args, int64_t
 }
 
 /* Rows whose columns fill whole vectors of whole panels, unscaled. */
-VINLINE void pack_whole_values(const struct attune_pack_values_args *args, const int dtype)
+VINLINE void pack_values_whole(const struct attune_pack_values_args *args, const int dtype)
 {
     for (int64_t j = 0; j < args->n; j++)
         for (int64_t c = 0, panel = 0; c < args->e; c += args->width, panel += args->panel_stride)
@@ -116,11 +115,11 @@ VINLINE void pack_whole_values(const struct attune_pack_values_args *args, const
 VINLINE void pack_values(const struct attune_pack_values_args *args, const int dtype)
 {
     if (!args->scale && args->width % VLANES == 0 && args->e % args->width == 0) {
-        pack_whole_values(args, dtype);
+        pack_values_whole(args, dtype);
         return;
     }
     for (int64_t j = 0; j < args->n; j++) {
-        const float *scale = args->scale ? args->scale + j * args->scale_stride : NULL;
+        const float *scale = pack_scale(args->scale, args->scale_stride, j);
         float *dst = args->dst + j * args->width;
         for (int64_t c = 0; c < args->e; c += args->width, dst += args->panel_stride)
             pack_values_row(args, j * args->stride + c, args->e - c, scale, dst, dtype);
