@@ -92,7 +92,7 @@ static float special(enum test_fill fill)
 
 void test_fill_floats(float *x, int64_t count, enum test_fill fill)
 {
-    const float share = fill == TEST_ZERO || fill == TEST_DENORMAL ? 0.5f : 0.02f;
+    const float share = fill == TEST_ZERO || fill == TEST_DENORMAL ? 0.5f : 0.05f;
     for (int64_t i = 0; i < count; i++) {
         x[i] = fill == TEST_EQUAL ? 0.75f : test_random() * 2.0f - 1.0f;
         if (fill != TEST_NORMAL && fill != TEST_EQUAL && test_random() < share)

@@ -141,7 +141,7 @@ void test_softmax(const struct attune_kernel *kernel)
     const int64_t lanes = kernel->lanes;
     const int64_t m[] = {0, 1, 2, lanes - 1, lanes, lanes + 1, 2 * lanes + 3};
     const int64_t n[] = {0, 1, lanes - 1, lanes, lanes + 1, 2 * lanes + 3, 4 * lanes,
-                         7 * lanes + 1, ATTUNE_KEY_STEP, ATTUNE_KEY_STEP + 9};
+                         6 * lanes - 1, ATTUNE_KEY_STEP, ATTUNE_KEY_STEP + 2 * lanes + 3};
     for (int i = 0; i < 7; i++)
         for (int j = 0; j < 10; j++) {
             if (test_small && (i % 3 || j % 2 == 0)) continue;
@@ -151,7 +151,7 @@ void test_softmax(const struct attune_kernel *kernel)
         }
     for (int fill = 0; fill < TEST_FILLS; fill++)
         for (int side = 0; side < TEST_SIDES; side++) {
-            struct softmax_case c = {lanes + 2, 3 * lanes + 1, (enum test_fill)fill,
+            struct softmax_case c = {lanes + 2, 9 * lanes + 1, (enum test_fill)fill,
                                      fill == TEST_NORMAL ? 200.0f : 1.0f, side ? 0.18f : 1.7f,
                                      (enum test_side)side};
             run_case(kernel, &c);
