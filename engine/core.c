@@ -190,7 +190,7 @@ static void finish_block(struct attune_worker *worker, int64_t unit)
     for (int64_t row = 0; row < count; row++) {
         int held = attune_core_finish(worker, row, worker->max[row], worker->sum[row],
                                       worker->out + row * plan->ldo);
-        worker->again[row] = !held || (plan->exact_rows && worker->rows[row].any);
+        worker->again[row] = !held || (plan->exact_rows && (worker->rows[row].any || plan->needs_all));
         again |= worker->again[row];
     }
     for (int64_t row = 0; again && row < count; row++)
@@ -277,7 +277,8 @@ void attune_core_merge_work(void *argument, int32_t index, int32_t workers)
         int64_t unit = at / plan->rows, row = at % plan->rows;
         attune_core_enter_unit(&worker, unit);
         attune_core_load_rows(&worker, unit, row, 1);
-        if (!merge_row(&worker, unit, row) || (plan->exact_rows && worker.rows[0].any))
+        if (!merge_row(&worker, unit, row) ||
+            (plan->exact_rows && (worker.rows[0].any || plan->needs_all)))
             merge_again(&worker, unit, row);
     }
 }

@@ -162,9 +162,13 @@ void attune_core_exact_row(struct attune_worker *worker, int64_t row)
     attune_core_prefill(worker, 0, plan->shape.t_k);
     if (attune_given(&plan->shape, ATTUNE_IN_SINK))
         sink = attune_core_sink(worker, at->head);
-    if (sink != -(double)INFINITY)
-        state = (struct exact_state){.max = sink, .any = 1};
     stream_exact(worker, FIND_MAX, &state);
+    for (int64_t key = 0; worker->execution->alignments.base != NULL && key < plan->shape.t_k; key++)
+        show_weight(worker, key, 0);
+    if (!state.any) /* its scores are shown; attune_core_finish() wrote the rest */
+        return;
+    if (sink > state.max || isnan(sink))
+        state.max = sink;
     if (sink != -(double)INFINITY)
         state.sum = exp(sink - state.max);
     stream_exact(worker, ADD_UP, &state);
@@ -172,9 +176,6 @@ void attune_core_exact_row(struct attune_worker *worker, int64_t row)
     float *out = attune_core_out_row(worker, at);
     for (int64_t c = 0; out != NULL && c < plan->shape.e; c++)
         out[c] = (float)(plan->shape.problem.output_scale * (worker->exact_out[c] / state.sum));
-    if (worker->execution->alignments.base == NULL)
-        return;
-    for (int64_t key = 0; key < plan->shape.t_k; key++)
-        show_weight(worker, key, 0);
-    stream_exact(worker, SHOW_WEIGHTS, &state);
+    if (worker->execution->alignments.base != NULL)
+        stream_exact(worker, SHOW_WEIGHTS, &state);
 }

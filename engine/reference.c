@@ -77,6 +77,8 @@ static int is_exact_dot(const struct attune_shape *s)
 static void scale_scores(const struct attune_shape *s, struct row *row, int64_t keys)
 {
     const struct attune_problem *p = &s->problem;
+    /* A scan amplifies roundings by factors that differ from one evaluation to the next. */
+    const double factor = ATTUNE_NAIVE_FACTOR * (s->kind == ATTUNE_SCORE_LSTM ? 4 : 1);
     double worst = 0;
     for (int64_t j = 0; j < keys; j++) {
         const double off = naive_distance(row->score[j], row->naive[j]);
@@ -85,12 +87,12 @@ static void scale_scores(const struct attune_shape *s, struct row *row, int64_t 
     }
     for (int64_t j = 0; j < keys; j++) {
         const double off = is_exact_dot(s) ? 0 : naive_distance(row->score[j], row->naive[j]);
-        const double error = fmax(row->error[j], ATTUNE_NAIVE_FACTOR * fmax(off, worst));
+        const double error = fmax(row->error[j], factor * fmax(off, worst));
         row->score[j] *= p->score_scale;
         row->error[j] = error * fabs(p->score_scale) + 2 * U * fabs(row->score[j]) + 0x1p-149;
         if (p->softcap > 0 && p->stage != ATTUNE_RAW) {
             row->score[j] = p->softcap * tanh(row->score[j] / p->softcap);
-            row->error[j] += 6 * U * fabs(row->score[j]);
+            row->error[j] += 6 * U * fabs(row->score[j]) + p->softcap * 0x1p-149;
         }
     }
 }
@@ -141,7 +143,7 @@ static void mask_scores(const struct attune_reference_job *job, struct row *row,
             continue;
         if (p->softcap > 0 && p->stage == ATTUNE_RAW) {
             row->score[j] = p->softcap * tanh(row->score[j] / p->softcap);
-            row->error[j] += 6 * U * fabs(row->score[j]);
+            row->error[j] += 6 * U * fabs(row->score[j]) + p->softcap * 0x1p-149;
         }
         row->score[j] += added;
         if (bias->dtype != ATTUNE_ABSENT) {
@@ -240,7 +242,8 @@ static void weigh_values(const struct attune_reference_job *job, const struct ou
             open |= isinf(v) && row->weight[j] < 0x1p-100;
         }
         const size_t at = (size_t)((i * s->h + h) * s->e + c);
-        const double bound = relative * size + inherited + U * fabs(sum) + (double)FLT_MIN * all;
+        const double bound = relative * size + inherited + U * fabs(sum) + (double)FLT_MIN * all +
+                             (double)(row->count + 2) * 0x1p-149;
         out->heads[at] = sum * scale;
         out->heads_bound[at] =
             open ? (double)INFINITY

@@ -28,6 +28,21 @@ static void stretch(struct box *box, enum attune_input input, struct test_random
     while (box_next(&box->problem.in[input], index));
 }
 
+/* Any finite scale and softcap is legal, also those that float32 cannot hold. */
+static void stretch_fields(struct attune_problem *problem, struct test_random *random)
+{
+    if (random_chance(random, 20)) {
+        problem->has_score_scale = 1;
+        problem->score_scale = pow(10, (double)random_between(random, -60, 60));
+    }
+    if (random_chance(random, 20) && problem->softcap > 0)
+        problem->softcap = pow(10, (double)random_between(random, -60, 60));
+    if (random_chance(random, 20)) {
+        problem->has_output_scale = 1;
+        problem->output_scale = pow(10, (double)random_between(random, -60, 60));
+    }
+}
+
 static void sweep(int kind)
 {
     struct attune_context *context;
@@ -42,6 +57,7 @@ static void sweep(int kind)
         for (int input = 0; input < ATTUNE_INPUT_COUNT; input++)
             if (random_chance(&random, 25))
                 stretch(&box, (enum attune_input)input, &random);
+        stretch_fields(&box.problem, &random);
         box_run(&box, context, &result);
         const char *wrong = compare_with_oracle(&box, &result, (double)INFINITY);
         cr_expect(!wrong, "%s seed %d: %s", generate_kinds[kind].name, (int)seed, wrong);
