@@ -104,6 +104,15 @@ struct attune_view attune_builder_rows(struct attune_builder *builder, int32_t i
     return step->dst;
 }
 
+/* oneDNN takes AVX2 to include FMA, which a few CPUs and some hypervisors withhold: where our own
+ * kernels fall back for want of a feature, it has to as well. */
+static const char *projection_ceiling(const struct attune_context *context)
+{
+    const struct attune_kernel *widest =
+        attune_kernel_next(ATTUNE_OP_SCORE_DOT, context->features, NULL);
+    return strcmp(widest->isa, "scalar") == 0 ? "scalar" : context->max_isa;
+}
+
 enum attune_status attune_builder_project(struct attune_builder *builder,
                                           const struct attune_projected *request,
                                           struct attune_view *dst)
@@ -136,8 +145,8 @@ enum attune_status attune_builder_project(struct attune_builder *builder,
                                             .weight_stride = request->weight_stride,
                                             .transposed = request->transposed,
                                             .bias = request->bias.place != ATTUNE_NOWHERE};
-    return attune_projection_create(&shape, plan->context->max_isa, &plan->context->allocator,
-                                    &step->projection);
+    return attune_projection_create(&shape, projection_ceiling(plan->context),
+                                    &plan->context->allocator, &step->projection);
 }
 
 void attune_builder_prepared_keys(struct attune_builder *builder, int32_t expanded)

@@ -6,8 +6,8 @@
 #include "layout.h"
 
 #define CODE32 0x08
-#define DATA32 0x10
-#define CODE64 0x18
+#define CODE64 0x10                 /* the selectors that Linux's boot protocol asks for */
+#define DATA 0x18
 
     .section .text.start, "ax"
     .code16
@@ -25,7 +25,7 @@ start16:
 
     .code32
 start32:
-    movw $DATA32, %ax
+    movw $DATA, %ax
     movw %ax, %ds
     movw %ax, %es
     movw %ax, %ss
@@ -34,7 +34,7 @@ start32:
     movl $IMAGE, %esi
 1:  movl (%esi), %eax
     addl $0x10000, %esi
-    cmpl $IMAGE_LIMIT, %esi
+    cmpl $HEAP_LIMIT, %esi
     jb 1b
 
     cld
@@ -86,7 +86,7 @@ start32:
 
     .code64
 start64:
-    movw $DATA32, %ax
+    movw $DATA, %ax
     movw %ax, %ds
     movw %ax, %es
     movw %ax, %ss
@@ -140,6 +140,20 @@ system_call_entry:
     movq KERNEL_DATA, %rsp
     jmp *%rcx
 
+/* enter_linux(entry, boot parameters) */
+    .globl enter_linux
+enter_linux:
+    movl $TABLES_BASE + 0x2000, %edx /* big pages everywhere again */
+    movl $0x87, %eax
+    movl $2048, %ecx
+1:  movq %rax, (%rdx)
+    addq $8, %rdx
+    addq $0x200000, %rax
+    loop 1b
+    movq %cr3, %rax
+    movq %rax, %cr3
+    jmp *%rdi
+
 /* enter_program(entry, stack) */
     .globl enter_program
 enter_program:
@@ -177,9 +191,8 @@ exception_common:
 gdt:
     .quad 0
     .quad 0x00cf9b000000ffff        /* CODE32 */
-    .quad 0x00cf93000000ffff        /* DATA32 */
     .quad 0x00af9b000000ffff        /* CODE64 */
-    .quad 0x00cf93000000ffff        /* SYSCALL's stack segment */
+    .quad 0x00cf93000000ffff        /* DATA, and SYSCALL's stack segment */
 gdt_pointer:
     .word . - gdt - 1
     .long gdt

@@ -2,7 +2,8 @@
  *
  * The ROM's C part: loads the static ELF program that Bochs put at IMAGE, runs it in ring 0 and serves
  * the few system calls of Linux that a program without threads or files makes. Memory protection is
- * real: a guard page faults, and a fault ends the machine. Knows nothing of what it runs.
+ * real: a guard page faults, and a fault ends the machine. A Linux kernel at IMAGE is booted instead.
+ * Knows nothing of what it runs.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@ extern char exception_entries[];
 void enter_program(uint64_t entry, uint64_t stack) __attribute__((noreturn));
 int64_t system_call(uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, uint64_t a6,
                     uint64_t number);
+void enter_linux(uint64_t entry, uint64_t parameters) __attribute__((noreturn));
 void exception(const uint64_t *frame);
 void kernel_main(void);
 
@@ -335,7 +337,7 @@ static void set_exception_handlers(void)
     } __attribute__((packed)) pointer = {32 * 16 - 1, IDT_BASE};
     for (uint64_t i = 0; i < 32; i++) {
         const uint64_t handler = (uint64_t)(uintptr_t)exception_entries + 16 * i;
-        table[2 * i] = (handler & 0xffff) | 0x18ull << 16 | 0x8e00ull << 32 |
+        table[2 * i] = (handler & 0xffff) | 0x10ull << 16 | 0x8e00ull << 32 |
                        (handler >> 16 & 0xffff) << 48;
         table[2 * i + 1] = handler >> 32;
     }
@@ -423,6 +425,35 @@ static uint64_t build_stack(const char *strings, const struct program *program)
     return (uint64_t)(uintptr_t)stack;
 }
 
+/* A file that is no program may be a Linux kernel followed, from the next page on, by its initial file
+ * system: enters it as the 64-bit boot protocol says. Strings: the file's sizes, the command line. */
+static void boot_linux(const char *strings)
+{
+    enum { PARAMETERS = 0x90000, LOAD = 0x1000000, HEADER = 0x1f1, E820 = 0x2d0 };
+    const uint8_t *file = (const uint8_t *)(uintptr_t)IMAGE;
+    if (*(const uint32_t *)(file + 0x202) != 0x53726448) /* HdrS */
+        return;
+    const uint64_t size = read_number(&strings), archive_size = read_number(&strings);
+    const uint64_t megabytes = read_number(&strings);
+    const uint64_t real_mode = (file[HEADER] + 1u) * 512u;
+    zero(PARAMETERS, PAGE);
+    copy(PARAMETERS + HEADER, IMAGE + HEADER, 0x202u + file[0x201] - HEADER);
+    uint8_t *parameters = (uint8_t *)(uintptr_t)PARAMETERS;
+    parameters[0x210] = 0xff;                                             /* a loader without a number */
+    *(uint32_t *)(parameters + 0x218) = IMAGE + (uint32_t)pages_of(size) * PAGE; /* ramdisk_image */
+    *(uint32_t *)(parameters + 0x21c) = (uint32_t)archive_size;
+    *(uint32_t *)(parameters + 0x228) = (uint32_t)(uintptr_t)strings; /* cmd_line_ptr */
+    const struct {
+        uint64_t address, size;
+        uint32_t type;
+    } __attribute__((packed)) memory[] = {{0, 0x9f000, 1},
+                                          {0x100000, (megabytes << 20) - 0x100000, 1}};
+    copy(PARAMETERS + E820, (uint64_t)(uintptr_t)memory, sizeof memory);
+    parameters[0x1e8] = sizeof memory / sizeof *memory;
+    copy(LOAD, IMAGE + real_mode, size - real_mode);
+    enter_linux(LOAD + 0x200, PARAMETERS);
+}
+
 void kernel_main(void)
 {
     const char *strings = (const char *)(uintptr_t)ARGUMENTS;
@@ -432,7 +463,8 @@ void kernel_main(void)
     print("@@START\n");
     enable_state(read_number(&strings));
     if (!load_program(&program)) {
-        print("not a static x86-64 program\n");
+        boot_linux(strings);
+        print("neither a static x86-64 program nor a Linux kernel\n");
         power_off(127);
     }
     program_break = (program.end + PAGE - 1) / PAGE * PAGE;
