@@ -89,13 +89,11 @@ void attune_step_lstm(const struct attune_execution *execution, int32_t worker, 
 /* prepare.c: one worker's share of a prepared buffer's payload. */
 void attune_prepare_work(void *argument, int32_t worker, int32_t workers);
 
-/* core.c */
-void attune_worker_open(struct attune_worker *worker, const struct attune_execution *execution,
-                        int32_t index);
-/* The batch entry and key/value head that a unit number means. */
-void attune_core_enter_unit(struct attune_worker *worker, int64_t unit);
+/* core_stream.c */
 /* Streams keys [key_first, key_last) past the rows of the block, from fresh statistics. */
 void attune_core_stream(struct attune_worker *worker, int64_t key_first, int64_t key_last);
+
+/* core.c: one worker's share of the items, and of the rows whose kv splits are to be merged. */
 void attune_core_work(void *argument, int32_t worker, int32_t workers);
 void attune_core_merge_work(void *argument, int32_t worker, int32_t workers);
 

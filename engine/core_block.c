@@ -13,6 +13,15 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* The batch entry and key/value head that a unit number means. */
+static void enter_unit(struct attune_worker *worker, int64_t unit)
+{
+    const struct attune_shape *shape = &worker->plan->shape;
+    worker->b = unit / shape->g;
+    worker->g = unit % shape->g;
+    worker->key_length = attune_shape_key_length(shape, worker->execution->args, worker->b);
+}
+
 static const char *query_at(const struct attune_worker *worker, int64_t head, int64_t i)
 {
     const struct attune_view *view = &worker->plan->query;
@@ -106,7 +115,7 @@ void attune_core_load_rows(struct attune_worker *worker, int64_t unit, int64_t f
     const struct attune_plan *plan = worker->plan;
     worker->row_first = first;
     worker->row_count = count;
-    attune_core_enter_unit(worker, unit);
+    enter_unit(worker, unit);
     load_limits(worker);
     load_strips(worker);
     worker->query_rows = worker->query;
