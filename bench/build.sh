@@ -31,28 +31,28 @@ attune_install() {
             return 1
         fi
     fi
-    attune_say "installing$missing"
+    attune_say "installing$missing (a minute or two)"
     apt="$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300"
     # shellcheck disable=SC2086 # words on purpose
-    {
-        $apt update && $apt install --no-install-recommends $missing
-    } >&2
+    attune_quietly $apt update && attune_quietly $apt install --no-install-recommends $missing
 }
 
 # Builds the targets named; quiet unless it fails.
 attune_build() {
     # shellcheck disable=SC2086
     attune_install $attune_packages || return 1
-    if [ ! -f "$root/build/CMakeCache.txt" ]; then
-        attune_say "configuring build/"
+    if [ ! -f "$root/build/build.ninja" ] && [ ! -f "$root/build/Makefile" ]; then
+        attune_say "building in build/ (a minute or two)"
+        # A configuration that failed has left its cache, and with it the choice of a generator.
         generator=
-        ! command -v ninja >/dev/null || generator=-GNinja
+        [ -f "$root/build/CMakeCache.txt" ] || ! command -v ninja >/dev/null || generator=-GNinja
         # shellcheck disable=SC2086
         attune_quietly cmake -S "$root" -B "$root/build" $generator || return 1
     fi
     attune_quietly cmake --build "$root/build" --parallel --target "$@"
 }
 
+# Runs a command and shows what it says only when it fails.
 attune_quietly() {
     log=$(mktemp) || return 1
     if "$@" >"$log" 2>&1; then

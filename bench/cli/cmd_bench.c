@@ -21,7 +21,8 @@ enum {
     OPTION_SECONDS,
     OPTION_JSON,
     OPTION_DATA,
-    MAX_CASES = 256
+    MAX_CASES = 256,
+    MAX_LEFT_OUT = 1024
 };
 
 static const struct attune_option options[] = {
@@ -75,9 +76,12 @@ struct request {
     struct attune_bench bench;
     const char *name[MAX_CASES];
     int is_file[MAX_CASES];
-    int count, json, width;
+    int count, json;
+    struct attune_table table;
     char *path[MAX_CASES]; /* names that are this command's own */
     int paths;
+    char *left_out[MAX_LEFT_OUT]; /* files of --data that hold no problem */
+    int left_outs;
 };
 
 static int add_case(struct request *request, const char *name, int is_file)
@@ -96,7 +100,24 @@ static int is_tensor_file(const struct dirent *entry)
     return length > tail && strcmp(entry->d_name + length - tail, suffix) == 0;
 }
 
-/* Every tensor file of a folder, by name; one that holds no problem is mentioned and left out. */
+static int add_file(struct request *request, char *path)
+{
+    int code = 0;
+    if (!attune_bench_is_problem(path)) {
+        if (request->left_outs == MAX_LEFT_OUT)
+            code = attune_options_wrong(&usage, "more than %d files without a problem",
+                                        MAX_LEFT_OUT);
+        else
+            request->left_out[request->left_outs++] = path;
+    } else if ((code = add_case(request, path, 1)) == 0) {
+        request->path[request->paths++] = path;
+    }
+    if (code)
+        free(path);
+    return code;
+}
+
+/* Every tensor file of a folder, by name. */
 static int add_folder(struct request *request, const char *folder)
 {
     struct dirent **entries;
@@ -111,18 +132,12 @@ static int add_folder(struct request *request, const char *folder)
         if (code == 0 && asprintf(&path, "%s/%s", folder, entries[i]->d_name) < 0)
             code = attune_options_wrong(&usage, "--data %s: no memory", folder);
         free(entries[i]);
-        if (code != 0)
-            continue;
-        if (!attune_bench_is_problem(path)) {
-            fprintf(stderr, "%s: no attune.problem in it, passed over\n", path);
-            free(path);
-        } else if ((code = add_case(request, path, 1)) == 0) {
-            request->path[request->paths++] = path;
-        } else {
-            free(path);
-        }
+        if (code == 0)
+            code = add_file(request, path);
     }
     free(entries);
+    if (code == 0 && request->count == 0)
+        code = attune_options_wrong(&usage, "--data %s: no file there holds a problem", folder);
     return code;
 }
 
@@ -166,7 +181,7 @@ static int run_case(struct request *request, int index, struct attune_roofs *roo
     if (code != 0)
         return attune_trouble_report(&trouble, "bench", name);
     if (!request->json)
-        attune_report_row(&done, request->width, stdout);
+        attune_report_row(&request->table, &done);
     *roofs = done.timing.roofs;
     return 0;
 }
@@ -178,15 +193,19 @@ static int run_all(struct request *request)
     int worst = open_machine(&request->bench, &trouble);
     if (worst)
         return attune_trouble_report(&trouble, "bench", NULL);
-    request->width = shape_width(request);
+    request->table.file = stdout;
+    request->table.width = shape_width(request);
     if (!request->json)
-        attune_report_head(request->width, stdout);
+        attune_report_head(&request->table);
     for (int i = 0; i < request->count; i++) {
         const int code = run_case(request, i, &roofs);
         worst = code > worst ? code : worst;
     }
     if (!request->json && roofs.fma > 0)
-        attune_report_roofs(&roofs, request->bench.threads, stdout);
+        attune_report_foot(&request->table, &roofs, request->bench.threads);
+    fflush(stdout);
+    for (int i = 0; i < request->left_outs; i++)
+        fprintf(stderr, "left out, as it holds no problem: %s\n", request->left_out[i]);
     return worst;
 }
 
@@ -243,5 +262,7 @@ int attune_command_bench(int argc, char **argv)
     attune_context_release(request.bench.context);
     for (int i = 0; i < request.paths; i++)
         free(request.path[i]);
+    for (int i = 0; i < request.left_outs; i++)
+        free(request.left_out[i]);
     return code;
 }

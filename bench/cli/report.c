@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <stdarg.h>
+#include <string.h>
 
 int attune_report_json(const struct attune_case *done, FILE *file)
 {
@@ -112,35 +113,54 @@ static const char *mechanism_of(const struct attune_shape *shape, char text[32])
     return text;
 }
 
-void attune_report_head(int width, FILE *file)
+void attune_report_head(const struct attune_table *table)
 {
-    fprintf(file, "%-22s  %-*s  %9s  %14s  %15s  %11s  %s\n", "mechanism", width, "shape", "time",
-            "rate", "share of peak", "error/bound", "kernels");
+    fprintf(table->file, "%-22s  %-*s  %7s  %14s  %15s  %11s  %s\n", "mechanism", table->width,
+            "shape", "time", "rate", "share of peak", "error/bound", "kernels");
 }
 
-void attune_report_row(const struct attune_case *done, int width, FILE *file)
+/* Number from 1 of a set of kernels, a new one if no row had it; 0 where there is no room left. */
+static int kernels_number(struct attune_table *table, const char *kernels)
+{
+    int set = 0;
+    while (set < table->sets && strcmp(table->kernels[set], kernels) != 0)
+        set++;
+    if (set == ATTUNE_TABLE_SETS)
+        return 0;
+    if (set == table->sets)
+        snprintf(table->kernels[table->sets++], sizeof table->kernels[0], "%s", kernels);
+    return set + 1;
+}
+
+void attune_report_row(struct attune_table *table, const struct attune_case *done)
 {
     const struct attune_timing *timing = &done->timing;
     const char *unit = timing->work.unit == ATTUNE_TANH ? "G tanh/s" : "GFLOP/s";
-    char mechanism[32], shape[256], time[24], rate[16], share[32];
+    const int set = kernels_number(table, timing->kernels);
+    char mechanism[32], shape[256], time[24], rate[16], share[32], kernels[16];
     attune_report_shape(&done->shape, shape, sizeof shape);
     snprintf(share, sizeof share, "%.1f %% of %-4s", 100 * timing->share, timing->bound.name);
-    fprintf(file, "%-22s  %-*s  %9s  %5s %-8s  %15s  %11.3f  %s\n",
-            mechanism_of(&done->shape, mechanism), width, shape,
+    snprintf(kernels, sizeof kernels, "%d", set);
+    fprintf(table->file, "%-22s  %-*s  %7s  %5s %-8s  %15s  %11.3f  %s\n",
+            mechanism_of(&done->shape, mechanism), table->width, shape,
             seconds(timing->time.minimum, time),
             number(1e-9 * timing->work.amount / timing->time.minimum, rate), unit, share,
-            done->error, timing->kernels);
-    fflush(file);
+            done->error, set ? kernels : timing->kernels);
+    fflush(table->file);
 }
 
-void attune_report_roofs(const struct attune_roofs *roofs, int32_t threads, FILE *file)
+void attune_report_foot(const struct attune_table *table, const struct attune_roofs *roofs,
+                        int32_t threads)
 {
     char fma[16], tanh[16], l1[16], l2[16], l3[16], dram[16];
-    fprintf(file,
-            "\npeaks of %d thread%s, measured in the same run: fma %s GFLOP/s, tanh %s G/s, reads "
-            "of l1 "
-            "%s, l2 %s, l3 %s, dram %s GB/s.\nTime is of the fastest sample, projections and "
-            "convolutions included; the work is that of the attention alone.\n",
+    putc('\n', table->file);
+    for (int i = 0; i < table->sets; i++)
+        fprintf(table->file, "kernels %d: %s\n", i + 1, table->kernels[i]);
+    fprintf(table->file,
+            "\nPeaks of %d thread%s, measured in the same run: fma %s GFLOP/s, tanh %s G/s,\n"
+            "reads of l1 %s, l2 %s, l3 %s, dram %s GB/s.\n"
+            "Time is of the fastest sample, projections and convolutions included;\n"
+            "the work is that of the attention alone.\n",
             threads, threads == 1 ? "" : "s", number(1e-9 * roofs->fma, fma),
             number(1e-9 * roofs->tanh, tanh), number(1e-9 * roofs->read[ATTUNE_L1], l1),
             number(1e-9 * roofs->read[ATTUNE_L2], l2), number(1e-9 * roofs->read[ATTUNE_L3], l3),

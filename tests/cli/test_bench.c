@@ -137,7 +137,7 @@ Test(bench, real_problems_are_checked_and_timed)
     cli_run(&outcome, "bench", "--data", ATTUNE_DATA, "--threads", "1", "--seconds", "0.02",
             "--json", NULL);
     cr_assert_eq(outcome.code, 0, "%s", outcome.err);
-    cr_assert_not_null(strstr(outcome.err, "g2p_model.safetensors"), "passed over in silence");
+    cr_assert_not_null(strstr(outcome.err, "g2p_model.safetensors"), "left out in silence");
     json_t *all = lines(outcome.out);
     cr_assert_eq(json_array_size(all), 8);
     cr_assert_not_null(strstr(outcome.out, "minilm_self.safetensors"));
