@@ -258,7 +258,7 @@ ATTUNE_API size_t attune_plan_prepared_size(const struct attune_plan *plan);
 /* Writes one line, "score_dot_avx2_6x16 softmax_avx2_u4 ..."; returns its full length as snprintf does. */
 ATTUNE_API size_t attune_plan_describe(const struct attune_plan *plan, char *text, size_t size);
 
-/* Projects the keys of a sequence into `prepared` (attune_plan_prepared_size() bytes, any alignment):
+/* Projects the keys of a sequence into `prepared` (attune_plan_prepared_size() bytes, aligned to 4):
  * additive, concat and location compute W_key x once here, and each later attune_plan_execute() with
  * the same plan, or with another whose key side is the same, reads them. Reads args->in[] of the key
  * side (key or x, its weights, key_lengths) and the workspace. */
