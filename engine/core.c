@@ -161,14 +161,13 @@ void attune_core_merge_work(void *argument, int32_t index, int32_t workers)
     }
 }
 
-/* Pairs that an item scores, roughly: from its first and last row, whose limits bound the others'. */
-static double item_cost(const struct attune_execution *execution, int64_t item)
+/* Pairs that a q block of sequence b scores, roughly: from its first and last row, whose limits bound
+ * the others'. */
+static double block_cost(const struct attune_execution *execution, int64_t b, int64_t block)
 {
     const struct attune_plan *plan = execution->plan;
-    int64_t block = item / plan->splits % plan->q_blocks;
-    int64_t unit = item / plan->splits / plan->q_blocks;
     int64_t from = block * plan->tiles.q_block, first, last, first_again, last_again;
-    int64_t rows = least(plan->tiles.q_block, plan->rows - from), b = unit / plan->shape.g;
+    int64_t rows = least(plan->tiles.q_block, plan->rows - from);
     attune_shape_attended(&plan->shape, execution->args, b, from % plan->shape.t_q, &first, &last);
     attune_shape_attended(&plan->shape, execution->args, b, (from + rows - 1) % plan->shape.t_q,
                           &first_again, &last_again);
@@ -176,22 +175,40 @@ static double item_cost(const struct attune_execution *execution, int64_t item)
     return (double)rows * ((keys > 0 ? keys : 0) + 16);
 }
 
-/* The first item of a worker: items are dealt out in order, by cost where they differ. */
+static double sequence_cost(const struct attune_execution *execution, int64_t b)
+{
+    double cost = 0;
+    for (int64_t block = 0; block < execution->plan->q_blocks; block++)
+        cost += block_cost(execution, b, block);
+    return cost;
+}
+
+/* The first item of a worker: items are dealt out in order, by cost where they differ. Every head of a
+ * sequence costs the same, so that it is enough to walk sequences, then one head's blocks. */
 static int64_t first_item(const struct attune_execution *execution, int64_t items, int32_t index,
                           int32_t workers)
 {
-    if (index == 0 || index == workers || !execution->plan->uneven)
+    const struct attune_plan *plan = execution->plan;
+    const struct attune_shape *shape = &plan->shape;
+    if (index == 0 || index == workers || !plan->uneven)
         return items * index / workers;
-    double total = 0, before = 0;
-    for (int64_t item = 0; item < items; item++)
-        total += item_cost(execution, item);
-    for (int64_t item = 0; item < items; item++) {
-        double cost = item_cost(execution, item);
-        if (before + cost / 2 >= total * index / workers)
-            return item;
-        before += cost;
+    double total = 0, cost = 0;
+    for (int64_t b = 0; b < shape->b; b++)
+        total += sequence_cost(execution, b);
+    double left = total * index / workers;
+    int64_t b = 0;
+    while ((cost = sequence_cost(execution, b)) <= left && b + 1 < shape->b) {
+        left -= cost;
+        b++;
     }
-    return items;
+    left *= (double)shape->g / cost; /* now in heads of this sequence */
+    int64_t head = least((int64_t)left, shape->g - 1), block = 0;
+    left = (left - (double)head) * cost;
+    while (block < plan->q_blocks && (cost = block_cost(execution, b, block)) / 2 < left) {
+        left -= cost;
+        block++;
+    }
+    return ((b * shape->g + head) * plan->q_blocks + block) * plan->splits;
 }
 
 void attune_core_work(void *argument, int32_t index, int32_t workers)
