@@ -181,13 +181,12 @@ static void pack_keys(struct attune_worker *worker, const struct attune_block *b
 static void pack_values(struct attune_worker *worker, const struct attune_block *block, float *dst)
 {
     const struct attune_plan *plan = worker->plan;
-    int64_t width = plan->kernel.row[ATTUNE_OP_WSUM]->width;
     struct attune_pack_values_args pack = {
         .src = operand_at(worker, worker->execution->value, &plan->value, block->first),
         .stride = plan->value.stride_t,
         .scale = scales_of(worker, &plan->value_scale, block->first), .scale_stride = 1,
-        .n = block->count, .e = plan->shape.e, .width = width,
-        .panel_stride = plan->tiles.kv_block * width, .dst = dst};
+        .n = block->count, .e = plan->shape.e, .width = plan->value_stride,
+        .panel_stride = plan->value_panel, .dst = dst};
     plan->kernel.pack_values(&pack);
 }
 
@@ -209,10 +208,8 @@ void attune_core_load_block(struct attune_worker *worker, int64_t index, struct 
     int64_t kv_block = plan->tiles.kv_block, slot = index % plan->slots;
     int64_t blocks = (plan->shape.t_k + kv_block - 1) / kv_block;
     int64_t tag = (worker->b * plan->shape.g + worker->g) * blocks + index + 1;
-    int64_t value_width = plan->kernel.row[ATTUNE_OP_WSUM]->width;
-    int64_t value_floats = (plan->shape.e + value_width - 1) / value_width * value_width * kv_block;
     float *keys = worker->keys + slot * kv_block * plan->key_columns;
-    float *peak = worker->key_peak + slot * kv_block, *values = worker->values + slot * value_floats;
+    float *peak = worker->key_peak + slot * kv_block, *values = worker->values + slot * plan->value_floats;
     memset(block, 0, sizeof *block);
     block->first = index * kv_block;
     block->count = least(kv_block, worker->key_length - block->first);
@@ -234,8 +231,8 @@ void attune_core_load_block(struct attune_worker *worker, int64_t index, struct 
                         ? values
                         : (const float *)operand_at(worker, worker->execution->value, &plan->value,
                                                     block->first);
-    block->value_stride = plan->values_packed ? value_width : plan->value.stride_t;
-    block->value_panel = plan->values_packed ? kv_block * value_width : value_width;
+    block->value_stride = plan->value_stride;
+    block->value_panel = plan->value_panel;
 }
 
 /* Pairs whose row or key is out of the folded kernel's range, computed again without folding. */

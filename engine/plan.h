@@ -146,6 +146,8 @@ struct attune_plan {
     int64_t ldo, lds;
     int64_t trim;          /* keys at which a tile may begin inside a block: multiple of a panel */
     int32_t keys_packed, values_packed;
+    int64_t value_stride, value_panel; /* of values as wsum reads them */
+    int64_t value_floats;              /* of a packed kv block of values */
     int64_t slots;         /* packed kv blocks that one worker keeps */
     int32_t adjusted;      /* scores pass through adjust; otherwise factor does the scale */
     int32_t exact_rows;    /* score_scale is beyond float32: every row in float64 */

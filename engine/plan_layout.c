@@ -58,7 +58,6 @@ static void size_operands(struct attune_plan *plan)
         plan->keys_packed = 0;
         break;
     }
-    plan->values_packed = plan->value.dtype != ATTUNE_F32 || plan->rows > DIRECT_VALUES_ROWS;
     plan->ldo = round_up(shape->e, 16);
 }
 
@@ -137,12 +136,17 @@ static void size_workers(struct attune_plan *plan)
                    attune_given(shape, ATTUNE_IN_QUERY_LENGTHS);
 }
 
-static int64_t values_floats(const struct attune_plan *plan)
+/* Values are read where they lie, or converted row by row, where few query rows share them; otherwise
+ * they are brought into panels of columns. */
+static void size_values(struct attune_plan *plan)
 {
-    if (!plan->values_packed)
-        return 0;
-    int64_t width = plan->kernel.row[ATTUNE_OP_WSUM]->width;
-    return round_up(plan->shape.e, width) * plan->tiles.kv_block;
+    int64_t width = plan->kernel.row[ATTUNE_OP_WSUM]->width, e = plan->shape.e;
+    int few = plan->rows <= DIRECT_VALUES_ROWS;
+    plan->values_packed = plan->value.dtype != ATTUNE_F32 || !few;
+    plan->value_stride = !few ? width : plan->values_packed ? e : plan->value.stride_t;
+    plan->value_panel = few ? width : plan->tiles.kv_block * width;
+    if (plan->values_packed)
+        plan->value_floats = plan->tiles.kv_block * (few ? e : round_up(e, width));
 }
 
 static int64_t keys_floats(const struct attune_plan *plan)
@@ -179,7 +183,7 @@ static void lay_out_worker(struct attune_plan *plan)
     const struct attune_shape *shape = &plan->shape;
     const struct attune_tiles *tiles = &plan->tiles;
     struct attune_worker_layout *worker = &plan->worker;
-    int64_t keys = keys_floats(plan), values = values_floats(plan);
+    int64_t keys = keys_floats(plan), values = plan->value_floats;
     int64_t slot = 4 * (keys + values);
     int64_t blocks = ceil_div(shape->t_k, tiles->kv_block);
     plan->slots = plan->q_blocks > 1 && slot * blocks <= MAX_PACKED_BYTES ? blocks : 1;
@@ -244,6 +248,7 @@ enum attune_status attune_plan_lay_out(struct attune_plan *plan, size_t lowered_
     resolve_scales(plan);
     size_operands(plan);
     size_blocks(plan);
+    size_values(plan);
     size_workers(plan);
     lay_out_worker(plan);
     size_t used = lowered_bytes;

@@ -102,20 +102,27 @@ VINLINE void pack_values_row(const struct attune_pack_values_args *args, int64_t
     }
 }
 
-/* Rows whose columns fill whole vectors of whole panels, unscaled. */
-VINLINE void pack_values_whole(const struct attune_pack_values_args *args, const int dtype)
+/* Rows whose columns fill whole vectors of whole panels. */
+VINLINE void pack_values_whole(const struct attune_pack_values_args *args, const int dtype,
+                               const int scaled)
 {
-    for (int64_t j = 0; j < args->n; j++)
+    for (int64_t j = 0; j < args->n; j++) {
+        const vf scale = scaled ? vbroadcast(args->scale + j * args->scale_stride) : vzero();
         for (int64_t c = 0, panel = 0; c < args->e; c += args->width, panel += args->panel_stride)
-            for (int64_t l = 0; l < args->width; l += VLANES)
-                vstore(args->dst + panel + j * args->width + l,
-                       pack_load(args->src, j * args->stride + c + l, dtype));
+            for (int64_t l = 0; l < args->width; l += VLANES) {
+                const vf x = pack_load(args->src, j * args->stride + c + l, dtype);
+                vstore(args->dst + panel + j * args->width + l, scaled ? vmul(x, scale) : x);
+            }
+    }
 }
 
 VINLINE void pack_values(const struct attune_pack_values_args *args, const int dtype)
 {
-    if (!args->scale && args->width % VLANES == 0 && args->e % args->width == 0) {
-        pack_values_whole(args, dtype);
+    if (args->width % VLANES == 0 && args->e % args->width == 0) {
+        if (args->scale)
+            pack_values_whole(args, dtype, 1);
+        else
+            pack_values_whole(args, dtype, 0);
         return;
     }
     for (int64_t j = 0; j < args->n; j++) {
