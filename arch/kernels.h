@@ -139,7 +139,7 @@ typedef void attune_score_direct_fn(const struct attune_score_direct_args *args)
 
 /* adjust: one row of raw scores, in place, for j < n:
  *   s = s * scale; if (softcap > 0) s = softcap * tanh(s / softcap)
- *   s = s + bias[j] (a finite bias never yields -inf: the sum is held at -FLT_MAX); bias -inf -> -inf
+ *   s = s + bias[j] (a finite bias makes no s -inf: the sum is held at -FLT_MAX); bias -inf -> -inf
  *   mask[j] == 0 -> s = -inf
  * bias and mask may be NULL. Returns non-zero when some j may be attended (mask true and bias not
  * -inf). */
@@ -201,7 +201,8 @@ struct attune_merge_args {
 };
 typedef void attune_merge_fn(const struct attune_merge_args *args);
 
-/* finish: out[c] = (o[c] / sum) * scale for c < e. Returns non-zero when all of out is finite. */
+/* finish: out[c] = (o[c] / sum) * scale for c < e. Returns non-zero when float32 has held the row: all of
+ * out is finite, and no o[c] is denormal: its products lost bits that rounding to float32 does not cost. */
 struct attune_finish_args {
     const float *o;
     int64_t e;

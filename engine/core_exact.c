@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One row in float64, by the formulas: for rows whose float32 result overflowed on the way (scores or
- * sums beyond FLT_MAX, a scale that float32 cannot hold) or whose attended data are not finite. Which
- * rows come here depends on their own data alone. Slow, and as rare as such data.
+ * sums beyond FLT_MAX, a scale that float32 cannot hold) or is denormal, or whose attended data are not
+ * finite. Which rows come here depends on their own data alone. Slow, and as rare as such data.
  */
 #include <math.h>
 #include <string.h>

@@ -230,10 +230,11 @@ static void resolve_scales(struct attune_plan *plan)
     plan->adjusted = !(factor > 0x1p-100 && factor < 0x1p100) || shape->problem.softcap > 0 ||
                      attune_given(shape, ATTUNE_IN_BIAS) || attune_given(shape, ATTUNE_IN_MASK);
     plan->factor = plan->adjusted ? (float)LOG2_E : (float)factor;
-    /* Numbers that float32 cannot hold to full precision: rare enough for float64 throughout. */
+    /* Numbers that float32 cannot hold to full precision, or that make what it rounds or drops at its
+     * ends count (a sum of 1e-40 times a scale of 1e38): rare enough for float64 throughout. */
     double cap = shape->problem.softcap, beta = fabs(shape->problem.output_scale);
-    plan->exact_rows = (scale != 0 && !(fabs(scale) >= 0x1p-126 && fabs(scale) <= 0x1p127)) ||
-                       (cap != 0 && !(cap >= 0x1p-126 && cap <= 0x1p127)) ||
+    plan->exact_rows = (scale != 0 && !(fabs(scale) >= 0x1p-100 && fabs(scale) <= 0x1p100)) ||
+                       (cap != 0 && !(cap >= 0x1p-100 && cap <= 0x1p100)) ||
                        (beta != 0 && !(beta >= 0x1p-126 && beta <= 0x1p127));
     plan->needs_all = shape->problem.out[ATTUNE_OUT_SCORES].dtype != ATTUNE_ABSENT &&
                       shape->problem.stage != ATTUNE_MASKED;

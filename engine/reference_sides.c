@@ -308,10 +308,9 @@ static void source_location(struct attune_reference_job *job, int64_t b, int64_t
         float naive = 0;
         for (int64_t w = 0; w < s->width; w++) {
             const int64_t from = j + w - s->width / 2;
-            if (from < 0 || from >= keys)
-                continue;
             const double weight = at3(job, ATTUNE_IN_LOCATION_KERNEL, f, 0, w);
-            const double before = at2(job, ATTUNE_IN_PREVIOUS_ALIGNMENTS, b, from);
+            const double before =
+                from >= 0 && from < keys ? at2(job, ATTUNE_IN_PREVIOUS_ALIGNMENTS, b, from) : 0;
             sum += weight * before;
             naive += (float)weight * (float)before;
         }

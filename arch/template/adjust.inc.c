@@ -30,14 +30,14 @@ VINLINE void adjust_softcap(const struct attune_adjust_args *args)
 
 /* The mask says attend where it is not 0, whatever the score; a bias of -inf says the same of a score
  * that is NaN. A sum with any other bias is held at -FLT_MAX, in the operand order that lets a NaN
- * through. `attended` collects ones. */
+ * through; but a score that was -inf before stays it. `attended` collects ones. */
 VINLINE vf adjust_vector(vf s, int has_bias, vf bias, int has_mask, vf mask, vf *attended)
 {
     const vf masked = vset1(-INFINITY);
     vf keep = vset1(1.0f);
     if (has_bias) {
         const vm out = veq(bias, masked);
-        s = vselect(out, masked, vmax(vset1(-FLT_MAX), vadd(s, bias)));
+        s = vselect(out, masked, vmax(vmin(vset1(-FLT_MAX), s), vadd(s, bias)));
         keep = vselect(out, vzero(), keep);
     }
     if (has_mask) {

@@ -4,13 +4,17 @@
  * division and not a product with a reciprocal: n equal integers over n must come out exact. Bound:
  * the divider, 4 to 10 cycles a vector, once a row of output.
  */
+#include <float.h>
+
 #include "arch/kernels.h"
 
-/* 0 * x is 0 exactly where x is finite: `flaw` stays 0 as long as all are. */
+/* 0 * x is 0 exactly where x is finite, and a denormal sum is added as it is: `flaw` stays 0 as long
+ * as there is neither. */
 VINLINE vf finish_vector(const struct attune_finish_args *args, vf o, vf *flaw)
 {
-    const vf out = vmul(vdiv(o, vset1(args->sum)), vset1(args->scale));
+    const vf out = vmul(vdiv(o, vset1(args->sum)), vset1(args->scale)), size = vabs(o);
     *flaw = vfma(out, vzero(), *flaw);
+    *flaw = vadd(*flaw, vselect(vlt(size, vset1(FLT_MIN)), size, vzero()));
     return out;
 }
 

@@ -26,7 +26,7 @@ static double adjusted(float s, const struct attune_adjust_args *args, int64_t j
         *bound = fabs(x) * 0x1p-20 + 0x1p-140;
     }
     if (args->bias) {
-        if (args->bias[j] == -INFINITY) return -(double)INFINITY;
+        if (args->bias[j] == -INFINITY || x == -(double)INFINITY) return -(double)INFINITY;
         x += (double)args->bias[j];
         *bound += fabs(x) * 0x1p-24;
         if (x < -(double)FLT_MAX) x = -(double)FLT_MAX;
@@ -71,7 +71,7 @@ static void run_adjust_rules(const struct attune_kernel *kernel)
         float s, scale, softcap, bias, want;
         int attended;
     } rules[] = {
-        {-FLT_MAX, 1, 0, -FLT_MAX, -FLT_MAX, 1},   {-INFINITY, 1, 0, 0, -FLT_MAX, 1},
+        {-FLT_MAX, 1, 0, -FLT_MAX, -FLT_MAX, 1},   {-INFINITY, 1, 0, 0, -INFINITY, 1},
         {0, 1, 0, -INFINITY, -INFINITY, 0},        {NAN, 1, 0, -INFINITY, -INFINITY, 0},
         {INFINITY, 1, 0, -INFINITY, -INFINITY, 0}, {NAN, 1, 0, 1, NAN, 1},
         {1, 1, 0, NAN, NAN, 1},                    {1e30f, 1e30f, 50, 0, 50, 1},

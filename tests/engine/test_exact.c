@@ -212,6 +212,33 @@ Test(exact, rows_that_attend_nothing)
     attune_context_release(context);
 }
 
+/* Whatever the weights, the mean of one value is that value, denormal or not. */
+Test(exact, the_mean_of_equal_denormals)
+{
+    static const double values[] = {0x1p-149, 0x1.8p-148, 1e-42, -2e-41};
+    struct attune_context *context = create_context();
+    for (int n = 0; n < 4; n++) {
+        const int64_t t_k = n % 2 ? 500 : 37, e = 21;
+        struct box box;
+        struct box_result result;
+        create_dot(&box, n < 2 ? 4 : 1, t_k, 6, e, 0.3, (uint64_t)n);
+        make_integers(&box, ATTUNE_IN_K);
+        for (int64_t b = 0; b < 2; b++)
+            for (int64_t at = 0; at < t_k * e; at++)
+                box_set(&box, ATTUNE_IN_V, (const int64_t[]){b, 0, at / e, at % e},
+                        at % e % 5 == 0 ? 0 : values[n]);
+        run(&box, context, &result);
+        for (int64_t i = 0; i < result.count[ATTUNE_OUT_OUT]; i++) {
+            const float want = i % e % 5 == 0 ? 0.0f : (float)values[n];
+            cr_expect_eq(result.value[ATTUNE_OUT_OUT][i], want, "%.9g, not %.9g",
+                         (double)result.value[ATTUNE_OUT_OUT][i], (double)want);
+        }
+        box_result_free(&result);
+        box_destroy(&box);
+    }
+    attune_context_release(context);
+}
+
 /* A finite bias is no mask, however large: equal scores stay equal. */
 Test(exact, the_largest_finite_bias_is_no_mask)
 {
