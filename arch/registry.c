@@ -26,7 +26,7 @@
 #define SCORE_DOT(isa, variant, requires, rows, vectors, layout)                                   \
     DECLARE(score_dot, isa, variant)                                                               \
     _Static_assert(ATTUNE_KEY_STEP % SCORE_WIDTH(isa, vectors, layout) == 0, "panel width");
-#define SCORE_TANH(isa, variant, requires, rows, vectors, terms, estimates)                        \
+#define SCORE_TANH(isa, variant, requires, rows, vectors, terms, estimated)                        \
     DECLARE(score_tanh, isa, variant)                                                              \
     _Static_assert(ATTUNE_KEY_STEP % ((vectors) * LANES_##isa) == 0, "panel width");               \
     _Static_assert(ATTUNE_TERM_STEP % (terms) == 0, "terms over one division");
@@ -73,7 +73,7 @@ static const struct attune_kernel kernels[] = {
 #define SCORE_DOT(isa, variant, requires, rows, vectors, layout)                                   \
     ROW(SCORE_DOT, score_dot, isa, variant, requires, rows, SCORE_WIDTH(isa, vectors, layout),     \
         ATTUNE_##layout, 0, 0)
-#define SCORE_TANH(isa, variant, requires, rows, vectors, terms, estimates)                        \
+#define SCORE_TANH(isa, variant, requires, rows, vectors, terms, estimated)                        \
     ROW(SCORE_TANH, score_tanh, isa, variant, requires, rows, (vectors) * LANES_##isa,             \
         ATTUNE_PANELS, terms, 0)
 #define SCORE_DIRECT(isa, variant, requires)                                                       \

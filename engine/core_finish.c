@@ -80,7 +80,8 @@ int attune_core_finish(struct attune_worker *worker, int64_t row, float max, flo
         finish_empty(worker, at);
         return 1;
     }
-    if (!(sum > 0 && sum <= FLT_MAX && fabsf(max) <= FLT_MAX))
+    /* A maximum of -FLT_MAX: nothing that float32 can tell apart was above it. */
+    if (!(sum > 0 && sum <= FLT_MAX && fabsf(max) < FLT_MAX))
         return 0;
     struct attune_finish_args finish = {.o = out, .e = plan->shape.e, .sum = sum,
                                         .scale = plan->out_scale,

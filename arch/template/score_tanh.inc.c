@@ -2,19 +2,18 @@
  *
  * score_tanh: the folded tanh score over key panels. Needs a vocabulary; defines the wrappers of
  * SCORE_TANH. Axes: `rows` x `vectors` accumulators; `terms` (2 or 4) denominators over one division;
- * `estimates`, how many of the vectors * 4 / terms quotients of a step are products with an estimated
- * reciprocal. Which ones depends on term and lane alone, so that a row's bits do not depend on its
- * place in the tile.
+ * `estimated`, whether that is a product with an estimated reciprocal instead. The same for every key,
+ * so that equal keys have equal scores: dividing for most keys and estimating for the rest would be
+ * 4 % faster than dividing for all, and is not worth weights that differ where keys do not.
  *
  * What binds, on paper (two pipes that multiply, two more that add on Zen; a division of 8 floats
  * keeps its unit for 3 cycles on Zen 4, 3.5 on Zen 3, 5 on Intel, and takes 2 issue slots of the
  * multipliers), in cycles for 2 terms of 8 lanes:
  *   2 terms, division   2 FMA + 1 mul: 2.5 by the pipes, 3 by the divider      5.3 tanh a cycle
  *   2 terms, estimate   and estimate, mul, 2 FMA: 3.5 by the pipes             4.6
- *   one of 4 or 8 an estimate: 2.75, 2.6 by the pipes, the divider below       5.8, 6.1
  *   4 terms, division   9 multiplications for 4 terms: 2.75                    5.8
  * Measured on Zen 4 at 3.7 GHz, 128 rows and keys of 256 terms, G tanh a second by the same rows, bound
- * in parentheses: 2x4_mixed2 19.8 in AVX2 and 20.7 in AVX-512 (22.6), 4x2_divide2 18.9 and 19.5 (19.6),
+ * in parentheses: 4x2_divide2 18.9 in AVX2 and 19.5 in AVX-512 (19.6),
  * 2x4_divide4 19.5 and 20.5 (21.5), 4x2_estimate2 15.0 and 16.2 (17.0); a row alone 2 to 10 % less.
  * On Intel additions share the pipes and the divider is slower: there 4 terms win. Loads: 4 keys for
  * each division and, shared by rows or vectors, 4 broadcasts of queries and folds: under 2 a cycle.
@@ -32,30 +31,19 @@ VINLINE vf tanh_quotient(vf numerator, vf denominator, int estimated)
     return vmul(numerator, newton);
 }
 
-/* sum of 1 / d[t] over 4 terms, over one division or two of which `estimated` (bits) are estimates. */
+/* sum of 1 / d[t] over 4 terms, over one division or two. */
 VINLINE vf tanh_reciprocals(const vf d[TANH_STEP], int terms, int estimated)
 {
     const vf low = vmul(d[0], d[1]), high = vmul(d[2], d[3]);
     const vf low_sum = vadd(d[0], d[1]), high_sum = vadd(d[2], d[3]);
     if (terms == 4)
         return tanh_quotient(vfma(low_sum, high, vmul(high_sum, low)), vmul(low, high), estimated);
-    return vadd(tanh_quotient(low_sum, low, estimated & 1),
-                tanh_quotient(high_sum, high, estimated & 2));
-}
-
-/* Which quotients of vector v are estimates: the last `estimates` of a step, counted by vector. */
-VINLINE int tanh_estimated(int v, int vectors, int terms, int estimates)
-{
-    const int quotients = TANH_STEP / terms, first = vectors * quotients - estimates;
-    int bits = 0;
-    for (int i = 0; i < quotients; i++)
-        if (v * quotients + i >= first) bits |= 1 << i;
-    return bits;
+    return vadd(tanh_quotient(low_sum, low, estimated), tanh_quotient(high_sum, high, estimated));
 }
 
 /* What stays the same over all tiles of a kernel. */
 struct tanh_axes {
-    int vectors, terms, estimates;
+    int vectors, terms, estimated;
 };
 
 /* `rows` x `used` sums; `used` is less than the panel's vectors where the last keys end before it. */
@@ -77,8 +65,7 @@ VINLINE void tanh_tile(const struct attune_score_tanh_args *args, int64_t i, int
                 _Pragma("GCC unroll 4") for (int x = 0; x < TANH_STEP; x++) d[x] =
                     vfma(vbroadcast(q + row * ldq + t + x), vload(k + x * width + v * VLANES),
                          vbroadcast(args->fold + t + x));
-                const int estimated = tanh_estimated(v, axes.vectors, axes.terms, axes.estimates);
-                const vf block = vsub(tanh_reciprocals(d, axes.terms, estimated), center);
+                const vf block = vsub(tanh_reciprocals(d, axes.terms, axes.estimated), center);
                 sum[row * used + v] = vadd(sum[row * used + v], block);
             }
     }
@@ -102,9 +89,9 @@ VINLINE void tanh_panel(const struct attune_score_tanh_args *args, int64_t j, in
 /* The last panel is cut to half or a quarter of its vectors where that holds its keys; not with one
  * lane, where that saves little and costs the compiler its own vectors of neighbouring lanes. */
 VINLINE void score_tanh(const struct attune_score_tanh_args *args, int rows, int vectors, int terms,
-                        int estimates)
+                        int estimated)
 {
-    const struct tanh_axes axes = {vectors, terms, estimates};
+    const struct tanh_axes axes = {vectors, terms, estimated};
     const int64_t width = vectors * VLANES, cut = VLANES == 1 ? 0 : width / 2;
     int64_t j = 0;
     for (; j + cut < args->n; j += width) tanh_panel(args, j, rows, vectors, axes);
@@ -115,11 +102,11 @@ VINLINE void score_tanh(const struct attune_score_tanh_args *args, int rows, int
         tanh_panel(args, j, rows, vectors / 2, axes);
 }
 
-#define SCORE_TANH(isa, variant, requires, rows, vectors, terms, estimates)                        \
+#define SCORE_TANH(isa, variant, requires, rows, vectors, terms, estimated)                        \
     _Static_assert((vectors) == 1 || (vectors) == 2 || (vectors) == 4, "halves of a panel");       \
     attune_score_tanh_fn attune_score_tanh_##isa##_##variant;                                      \
     void attune_score_tanh_##isa##_##variant(const struct attune_score_tanh_args *args)            \
     {                                                                                              \
-        score_tanh(args, rows, vectors, terms, estimates);                                         \
+        score_tanh(args, rows, vectors, terms, estimated);                                         \
     }
 #include "arch/kernels.def"
