@@ -195,8 +195,6 @@ static int run_all(struct request *request)
         return attune_trouble_report(&trouble, "bench", NULL);
     request->table.file = stdout;
     request->table.width = shape_width(request);
-    if (!request->json)
-        attune_report_head(&request->table);
     for (int i = 0; i < request->count; i++) {
         const int code = run_case(request, i, &roofs);
         worst = code > worst ? code : worst;

@@ -133,7 +133,7 @@ static int write_svg(const struct attune_picture *picture, const char *path,
 }
 
 static int draw(const struct request *request, const struct attune_shape *shape,
-                const struct attune_args *args, struct labels *labels,
+                const struct attune_args *args, struct labels *labels, const char **subject,
                 struct attune_trouble *trouble)
 {
     char title[512], subtitle[512];
@@ -166,12 +166,18 @@ static int draw(const struct request *request, const struct attune_shape *shape,
         join_name(query, subtitle, sizeof subtitle);
     else
         picture.subtitle = NULL;
-    attune_picture_terminal(&picture, stdout, attune_color_wanted(stdout));
-    return request->svg ? write_svg(&picture, request->svg, trouble) : 0;
+    /* An SVG that goes to standard output itself stays whole. */
+    FILE *text = request->svg && attune_output_is_stdout(request->svg) ? stderr : stdout;
+    attune_picture_terminal(&picture, text, attune_color_wanted(text), attune_terminal_width(text));
+    if (!request->svg)
+        return 0;
+    *subject = request->svg;
+    return write_svg(&picture, request->svg, trouble);
 }
 
 static int compute_and_draw(const struct request *request, struct attune_problem_file *file,
-                            struct labels *labels, struct attune_trouble *trouble)
+                            struct labels *labels, const char **subject,
+                            struct attune_trouble *trouble)
 {
     struct attune_context *context = NULL;
     struct attune_runner runner = {0};
@@ -184,8 +190,9 @@ static int compute_and_draw(const struct request *request, struct attune_problem
         status = attune_context_create(NULL, &context);
     if (status == ATTUNE_OK)
         status = attune_runner_open(&runner, context, &file->problem, &args);
-    const int code = status == ATTUNE_OK ? draw(request, &shape, &runner.args, labels, trouble)
-                                         : attune_trouble_status(trouble, status);
+    const int code = status == ATTUNE_OK
+                         ? draw(request, &shape, &runner.args, labels, subject, trouble)
+                         : attune_trouble_status(trouble, status);
     attune_runner_close(&runner);
     attune_context_release(context);
     return code;
@@ -196,19 +203,24 @@ static int run(const struct request *request)
     struct attune_problem_file file;
     struct labels labels = {0};
     struct attune_trouble trouble;
-    if (attune_problem_file_read(request->file, &file, &trouble))
-        return attune_trouble_report(&trouble, "picture", request->file);
-    int code = 0;
+    const char *subject = request->file; /* of trouble */
+    int code;
+    if (request->svg && attune_output_is_same_file(request->file, request->svg))
+        code = attune_trouble_set(&trouble, ATTUNE_EXIT_USE, "the picture would replace it");
+    else
+        code = attune_problem_file_read(request->file, &file, &trouble);
+    if (code)
+        return attune_trouble_report(&trouble, "picture", subject);
     const char *text = attune_safetensors_metadata(&file.tensors, "attune.labels");
     if (text && !(labels.all = attune_json_parse(text, strlen(text), "attune.labels", &trouble)))
         code = trouble.code;
     if (!code)
-        code = compute_and_draw(request, &file, &labels, &trouble);
+        code = compute_and_draw(request, &file, &labels, &subject, &trouble);
     free(labels.query);
     free(labels.key);
     json_decref(labels.all);
     attune_problem_file_free(&file);
-    return code ? attune_trouble_report(&trouble, "picture", request->file) : code;
+    return code ? attune_trouble_report(&trouble, "picture", subject) : code;
 }
 
 int attune_command_picture(int argc, char **argv)

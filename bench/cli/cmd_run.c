@@ -3,7 +3,6 @@
  * `attune run`: options, the order of the steps, and which of them leads to which exit code.
  */
 #include <getopt.h>
-#include <sys/stat.h>
 
 #include "bench/cli/options.h"
 #include "bench/cli/output.h"
@@ -111,14 +110,6 @@ static int write_result(const struct attune_problem_file *file, const struct att
     return attune_safetensors_write(path, tensors, count, trouble);
 }
 
-static int is_same_file(const char *left, const char *right)
-{
-    struct stat a, b;
-
-    return stat(left, &a) == 0 && stat(right, &b) == 0 && a.st_dev == b.st_dev &&
-           a.st_ino == b.st_ino;
-}
-
 static int tell(const struct request *request, const struct attune_run_report *report,
                 struct attune_trouble *trouble)
 {
@@ -167,7 +158,7 @@ static int run_request(const struct request *request, const char **subject,
     struct attune_run run;
     int code;
 
-    if (request->result != NULL && is_same_file(request->path, request->result))
+    if (request->result != NULL && attune_output_is_same_file(request->path, request->result))
         return attune_trouble_set(trouble, ATTUNE_EXIT_USE, "the result would replace it");
     code = attune_problem_file_read(request->path, &file, trouble);
     if (code != 0)

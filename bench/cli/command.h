@@ -47,5 +47,7 @@ int attune_trouble_report(const struct attune_trouble *trouble, const char *comm
 
 /* Whether to colour what goes to `stream`: a terminal that is not dumb, and no NO_COLOR. */
 int attune_color_wanted(FILE *stream);
+/* Columns of the terminal behind `stream`; 0: none, or it does not tell. */
+int attune_terminal_width(FILE *stream);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one line that a failure prints, and whether a stream takes colours. Text from input files is
- * untrusted: everything outside printable ASCII leaves here escaped.
+ * The one line that a failure prints, and what a stream takes: colours, a width. Text from input
+ * files is untrusted: everything outside printable ASCII leaves here escaped.
  */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "bench/cli/command.h"
@@ -81,4 +82,11 @@ int attune_color_wanted(FILE *stream)
     if (terminal == NULL || strcmp(terminal, "dumb") == 0)
         return 0;
     return isatty(fileno(stream));
+}
+
+int attune_terminal_width(FILE *stream)
+{
+    struct winsize size;
+
+    return ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }

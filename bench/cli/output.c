@@ -232,6 +232,14 @@ void attune_output_discard(struct attune_output_file *output)
     *output = (struct attune_output_file){.fd = -1};
 }
 
+int attune_output_is_same_file(const char *a, const char *b)
+{
+    struct stat at_a, at_b;
+
+    return stat(a, &at_a) == 0 && stat(b, &at_b) == 0 && at_a.st_dev == at_b.st_dev &&
+           at_a.st_ino == at_b.st_ino;
+}
+
 int attune_output_is_stdout(const char *path)
 {
     struct stat file, out;

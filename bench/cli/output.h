@@ -29,6 +29,8 @@ int attune_output_commit(struct attune_output_file *output, struct attune_troubl
 /* Gives it up, leaving nothing behind. Harmless after a commit. */
 void attune_output_discard(struct attune_output_file *output);
 
+/* Whether both paths lead to one file that is there. */
+int attune_output_is_same_file(const char *a, const char *b);
 /* Whether `path` is where standard output goes already: text must then go elsewhere. */
 int attune_output_is_stdout(const char *path);
 /* Removes the temporary file of an output in progress. For signal handlers. */

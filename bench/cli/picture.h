@@ -19,8 +19,10 @@ struct attune_picture {
     const char *const *row_labels, *const *column_labels; /* UTF-8; NULL: numbers from 0 */
 };
 
-/* Blocks of Unicode; with `color` colored cells instead. */
-void attune_picture_terminal(const struct attune_picture *picture, FILE *file, int color);
+/* Blocks of Unicode; with `color` colored cells instead. `width`: columns of the terminal, 0 where
+ * there is none. What is too large is drawn in cells that stand for blocks of weights. */
+void attune_picture_terminal(const struct attune_picture *picture, FILE *file, int color,
+                             int width);
 /* A whole SVG document, for light and dark pages and for screen readers. */
 void attune_picture_svg(const struct attune_picture *picture, FILE *file);
 

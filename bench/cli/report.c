@@ -113,7 +113,7 @@ static const char *mechanism_of(const struct attune_shape *shape, char text[32])
     return text;
 }
 
-void attune_report_head(const struct attune_table *table)
+static void print_head(const struct attune_table *table)
 {
     fprintf(table->file, "%-22s  %-*s  %7s  %14s  %15s  %11s  %s\n", "mechanism", table->width,
             "shape", "time", "rate", "share of peak", "error/bound", "kernels");
@@ -141,6 +141,8 @@ void attune_report_row(struct attune_table *table, const struct attune_case *don
     attune_report_shape(&done->shape, shape, sizeof shape);
     snprintf(share, sizeof share, "%.1f %% of %-4s", 100 * timing->share, timing->bound.name);
     snprintf(kernels, sizeof kernels, "%d", set);
+    if (table->rows++ == 0)
+        print_head(table);
     fprintf(table->file, "%-22s  %-*s  %7s  %5s %-8s  %15s  %11.3f  %s\n",
             mechanism_of(&done->shape, mechanism), table->width, shape,
             seconds(timing->time.minimum, time),

@@ -112,12 +112,12 @@ static int find_form(const char *text, int *row, struct attune_trouble *trouble)
             return 0;
     }
     if (!known)
-        return WRONG("mechanism: %.64s is none of additive, multiplicative, self, convolutional, "
+        return WRONG("mechanism: '%.64s' is none of additive, multiplicative, self, convolutional, "
                      "recurrent",
                      text);
     if (colon == NULL)
         return WRONG("form: must be given: multiplicative:dot, :general or :concat");
-    return WRONG("form: %.64s is no form of %.*s", colon + 1, (int)length, text);
+    return WRONG("form: '%.64s' is no form of %.*s", colon + 1, (int)length, text);
 }
 
 static int read_word(const char *text, enum kind kind, int64_t *number)

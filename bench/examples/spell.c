@@ -3,6 +3,7 @@
  * spell WORD...: prints each word's phonemes, and which letters the model looked at for each of
  * them. Owns the options and the printing; the model is g2p.c's.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,8 @@ static void print_spelling(const char *word, const struct attune_g2p_spelling *s
                                            .weights = spelling->alignment[0],
                                            .row_labels = spelling->phoneme,
                                            .column_labels = label};
-    attune_picture_terminal(&picture, stdout, attune_color_wanted(stdout));
+    attune_picture_terminal(&picture, stdout, attune_color_wanted(stdout),
+                            attune_terminal_width(stdout));
     putchar('\n');
 }
 
@@ -62,17 +64,24 @@ static int spell_words(const char *path, char **words, int count, int quiet)
     struct attune_trouble trouble;
     if (attune_g2p_load(path, &model, &trouble))
         return attune_trouble_report(&trouble, "spell", path);
-    int code = ATTUNE_EXIT_FINE;
+    int code = ATTUNE_EXIT_FINE, spelt = 0;
     for (int i = 0; i < count; i++) {
-        if (attune_g2p_spell(model, words[i], &spelling, &trouble))
-            code = attune_trouble_report(&trouble, "spell", words[i]);
-        else
+        if (attune_g2p_spell(model, words[i], &spelling, &trouble)) {
+            code = attune_trouble_report(&trouble, "spell", *words[i] ? words[i] : "''");
+        } else {
             print_spelling(words[i], &spelling, quiet);
+            spelt = 1;
+        }
     }
-    if (!quiet)
+    if (spelt && !quiet)
         printf("kernels: %s\n", attune_g2p_kernels(model));
     attune_g2p_free(model);
-    return fflush(stdout) == 0 ? code : ATTUNE_EXIT_SYSTEM;
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    attune_trouble_set(&trouble, ATTUNE_EXIT_SYSTEM, "cannot write standard output: %s",
+                       strerror(errno ? errno : EIO));
+    return attune_trouble_report(&trouble, "spell", NULL);
 }
 
 int main(int argc, char **argv)

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/work.h"
 #include "support.h"
@@ -142,6 +143,21 @@ Test(bench, real_problems_are_checked_and_timed)
     cr_assert_eq(json_array_size(all), 8);
     cr_assert_not_null(strstr(outcome.out, "minilm_self.safetensors"));
     json_decref(all);
+}
+
+Test(bench, a_folder_without_a_problem_is_wrong_use)
+{
+    static struct cli_outcome outcome;
+    struct cli_folder folder;
+    cli_folder_make(&folder);
+    cr_assert_eq(symlink(ATTUNE_DATA "/g2p_model.safetensors",
+                         cli_folder_path(&folder, "model.safetensors")),
+                 0);
+    cli_run(&outcome, "bench", "--data", cli_folder_path(&folder, "."), NULL);
+    cr_assert_eq(outcome.code, 2);
+    cr_assert(cli_is_one_line(outcome.err), "%s", outcome.err);
+    cr_assert_str_empty(outcome.out);
+    cli_folder_remove(&folder);
 }
 
 Test(bench, a_table_tells_mechanism_shape_rate_share_and_kernels)

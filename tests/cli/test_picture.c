@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/cli/picture.h"
 #include "support.h"
@@ -112,6 +113,75 @@ Test(picture, svg_is_well_formed_with_hostile_labels)
     free(text);
 }
 
+static char *terminal_of(const struct attune_picture *picture, int width)
+{
+    char *text;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    attune_picture_terminal(picture, file, 0, width);
+    fclose(file);
+    return text;
+}
+
+Test(picture, no_label_moves_the_cursor)
+{
+    const char *rows[] = {"\x1b[2J", "\xff\xc0\x80\xed\xa0\x80"}, *columns[] = {"\r", "日本", "\xc2\x9b"};
+    const struct attune_picture picture = {.title = "\x1b]0;title\x07",
+                                           .row_axis = "\b",
+                                           .column_axis = "c",
+                                           .rows = 2,
+                                           .columns = 3,
+                                           .stride = 3,
+                                           .weights = weights,
+                                           .row_labels = rows,
+                                           .column_labels = columns};
+    char *text = terminal_of(&picture, 0);
+    for (const char *c = text; *c; c++)
+        cr_assert((unsigned char)*c >= 0x20 || *c == '\n', "a control character");
+    cr_assert_null(strstr(text, "\xc2\x9b"), "a control character of two bytes");
+    cr_assert_null(strchr(text, '\xff'), "no UTF-8");
+    cr_assert_not_null(strstr(text, "?]0;title?\n"));
+    cr_assert_not_null(strstr(text, "?[2J"));
+    cr_assert_not_null(strstr(text, "日"));
+    cr_assert_not_null(strstr(text, "??????"), "six bytes that are no UTF-8");
+    free(text);
+}
+
+/* A row gives 1 to its own column, so that a cell of 3 rows and 3 columns on the diagonal gets 1. */
+Test(picture, what_is_too_large_is_drawn_in_blocks)
+{
+    enum { SIZE = 190 };
+    static float identity[SIZE][SIZE];
+    const struct attune_picture picture = {.title = "t",
+                                           .row_axis = "r",
+                                           .column_axis = "c",
+                                           .rows = SIZE,
+                                           .columns = SIZE,
+                                           .stride = SIZE,
+                                           .weights = identity[0]};
+    for (int i = 0; i < SIZE; i++)
+        identity[i][i] = 1;
+    char *text = svg_of(&picture);
+    assert_well_formed(text);
+    cr_assert_eq(count(text, "<rect class=\"w11\""), SIZE / 2 + 1, "the diagonal and the legend");
+    cr_assert_not_null(strstr(text, "A cell stands for 2 rows and 2 columns."));
+    free(text);
+
+    text = terminal_of(&picture, 0);
+    cr_assert_eq(count(text, "██ "), (SIZE + 2) / 3 + 1);
+    cr_assert_not_null(strstr(text, "a cell is 3 x 3 of them"));
+    free(text);
+
+    text = terminal_of(&picture, 80);
+    for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+        int width = 0;
+        for (const char *c = line; c < end; c++)
+            width += (*c & 0xc0) != 0x80;
+        cr_assert_leq(width, 80, "%.*s", (int)(end - line), line);
+    }
+    free(text);
+}
+
 Test(picture, svg_of_nothing_is_well_formed)
 {
     const struct attune_picture picture = {
@@ -173,4 +243,21 @@ Test(picture, command_refuses_what_is_not_there)
         cr_assert(cli_is_one_line(outcome.err), "%s", outcome.err);
         cr_assert_str_empty(outcome.out);
     }
+}
+
+Test(picture, command_keeps_the_problem_and_names_the_picture)
+{
+    static struct cli_outcome outcome;
+    struct cli_folder folder;
+    cli_folder_make(&folder);
+    const char *problem = cli_folder_path(&folder, "problem.safetensors");
+    cr_assert_eq(symlink(ATTUNE_DATA "/g2p_additive.safetensors", problem), 0);
+    cli_run(&outcome, "picture", ATTUNE_DATA "/g2p_additive.safetensors", "--svg", problem, NULL);
+    cr_assert_eq(outcome.code, 2);
+    cr_assert(cli_is_one_line(outcome.err), "%s", outcome.err);
+    const char *nowhere = cli_folder_path(&folder, "no/picture.svg");
+    cli_run(&outcome, "picture", problem, "--svg", nowhere, NULL);
+    cr_assert_eq(outcome.code, 4);
+    cr_assert_not_null(strstr(outcome.err, nowhere), "%s", outcome.err);
+    cli_folder_remove(&folder);
 }
