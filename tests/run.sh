@@ -37,6 +37,10 @@ if [ "$emulated" = ON ]; then
         give_up "the emulators cannot be installed, so AVX-512 and NEON would not run"
 fi
 
+if [ "$long" = ON ]; then
+    attune_install cpio || give_up "cpio cannot be installed"
+fi
+
 stage "build"
 mkdir -p "$build"
 rm -f "$build/results.xml"
@@ -49,7 +53,7 @@ cmake -S "$root" -B "$build" -G Ninja -DATTUNE_BUILD_TESTS=ON -DATTUNE_WERROR=ON
 
 stage "tests"
 # The sizes: by default ctest keeps the first kilobyte of what a test prints, and not its result.
-(cd "$build" && ctest --output-on-failure --timeout 1200 -j "$(nproc)" \
+(cd "$build" && ctest --output-on-failure -j "$(nproc)" \
     --test-output-size-passed 100000000 --test-output-size-failed 100000000 \
     --output-junit "$build/results.xml")
 code=$?
