@@ -88,8 +88,9 @@ int attune_core_finish(struct attune_worker *worker, int64_t row, float max, flo
                                         .out = attune_core_out_row(worker, at)};
     if (finish.out != NULL && !plan->kernel.finish(&finish))
         return 0;
-    attune_core_write_lse(worker, at,
-                          ((double)plan->factor * (double)max + log2((double)sum)) * LN_2);
+    if (worker->execution->lse.base != NULL)
+        attune_core_write_lse(worker, at,
+                              ((double)plan->factor * (double)max + log2((double)sum)) * LN_2);
     finish_alignments(worker, at, max, sum);
     return 1;
 }
