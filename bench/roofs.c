@@ -173,6 +173,12 @@ void attune_probes_round(struct attune_probes *probes)
     }
 }
 
+void attune_probes_doubt(struct attune_probes *probes)
+{
+    for (int32_t i = 0; i < probes->count; i++)
+        probes->probe[i].rounds = 0;
+}
+
 struct attune_roofs attune_probes_roofs(const struct attune_probes *probes)
 {
     struct attune_roofs roofs = {.fma = group_best(probes, GROUP_FMA),

@@ -25,6 +25,8 @@ struct attune_probes *attune_probes_create(int32_t threads, uint32_t features);
 void attune_probes_release(struct attune_probes *probes);
 /* Runs every promising probe once; about a tenth of a second. */
 void attune_probes_round(struct attune_probes *probes);
+/* Lets probes that were given up run again: for when a roof turned out too low to be one. */
+void attune_probes_doubt(struct attune_probes *probes);
 /* The best so far. */
 struct attune_roofs attune_probes_roofs(const struct attune_probes *probes);
 /* The nearest level whose caches, of all threads together, hold so many bytes. From now on reads of

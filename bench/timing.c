@@ -11,7 +11,7 @@
 #include "engine/status.h"
 
 /* Rounds of probes a case, spread over its samples. */
-enum { ROUNDS = 8 };
+enum { ROUNDS = 8, MORE_ROUNDS = 24 };
 /* Short samples find the gaps between interruptions. */
 static const double longest_sample = 4e-3;
 
@@ -95,6 +95,15 @@ static int32_t take_samples(struct attune_runner *runner, int64_t calls, double 
     return count;
 }
 
+static void find_share(const struct attune_probes *probes, enum attune_level level,
+                       struct attune_timing *timing)
+{
+    timing->roofs = attune_probes_roofs(probes);
+    timing->bound = attune_work_bound(&timing->work, level, &timing->roofs);
+    if (timing->bound.roof > 0 && timing->time.minimum > 0)
+        timing->share = timing->bound.amount / timing->time.minimum / timing->bound.roof;
+}
+
 enum attune_status attune_timing_run(struct attune_runner *runner, const struct attune_shape *shape,
                                      struct attune_probes *probes, double seconds,
                                      struct attune_timing *timing)
@@ -116,9 +125,12 @@ enum attune_status attune_timing_run(struct attune_runner *runner, const struct 
     if (runner->status != ATTUNE_OK)
         return runner->status;
     attune_measure_summarize(samples, count, calls, &timing->time);
-    timing->roofs = attune_probes_roofs(probes);
-    timing->bound = attune_work_bound(&timing->work, level, &timing->roofs);
-    if (timing->bound.roof > 0 && timing->time.minimum > 0)
-        timing->share = timing->bound.amount / timing->time.minimum / timing->bound.roof;
+    find_share(probes, level, timing);
+    /* A case above its roof means that the probes were interrupted, on a machine with other work. */
+    for (int again = 0; again < MORE_ROUNDS && timing->share > 1; again++) {
+        attune_probes_doubt(probes);
+        attune_probes_round(probes);
+        find_share(probes, level, timing);
+    }
     return ATTUNE_OK;
 }
