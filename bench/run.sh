@@ -7,7 +7,7 @@
 set -eu
 case ${1-} in
 -h | --help)
-    sed -n '3,/^set/{s/^# \{0,1\}//p}' "$0"
+    sed -n '4,/^set/{s/^# \{0,1\}//p}' "$0"
     exit
     ;;
 esac

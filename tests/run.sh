@@ -17,7 +17,7 @@ for option; do
     --native) emulated=OFF ;;
     --long) long=ON ;;
     *)
-        sed -n '3,/^set/{s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
+        sed -n '4,/^set/{s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
         exit 2
         ;;
     esac
