@@ -154,6 +154,11 @@ static void mask_scores(const struct attune_reference_job *job, struct row *row,
     }
 }
 
+/* A score so far below the peak, its error included, that all weights like it come to less than the
+ * bound's FLT_MIN: what it is off by, which is much where a bias of -3e38 stands for a mask, says
+ * nothing of the row. */
+#define FAR_BELOW 110
+
 /* Everything of the softmax except the weighted sum. A NaN score makes the peak NaN by hand: fmax
  * would drop it. */
 static void soften(const struct attune_reference_job *job, struct row *row, int64_t h, int64_t keys)
@@ -170,15 +175,17 @@ static void soften(const struct attune_reference_job *job, struct row *row, int6
             continue;
         row->peak =
             isnan(row->score[j]) || isnan(row->peak) ? (double)NAN : fmax(row->peak, row->score[j]);
-        row->spread = fmax(row->spread, row->error[j]);
     }
     for (int64_t j = 0; j < keys; j++) {
         row->weight[j] = row->attended[j] ? exp(row->score[j] - row->peak) : 0;
         row->sum += row->weight[j];
+        if (row->attended[j] && !(row->score[j] + row->error[j] < row->peak - FAR_BELOW))
+            row->spread = fmax(row->spread, row->error[j]);
     }
     if (sink->dtype != ATTUNE_ABSENT) {
         row->sum += exp(extra - row->peak);
-        row->spread += 2 * U * fabs(extra);
+        if (extra >= row->peak - FAR_BELOW)
+            row->spread += 2 * U * fabs(extra);
     }
     for (int64_t j = 0; j < keys; j++)
         row->weight[j] /= row->sum;

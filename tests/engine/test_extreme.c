@@ -5,6 +5,7 @@
  * oracle decides.
  */
 #include <criterion/criterion.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -97,6 +98,37 @@ Test(extreme, infinities, .timeout = 300)
             box_destroy(&box);
         }
     cr_expect_gt(met, 150, "only %d problems met an infinity", met);
+    attune_context_release(context);
+}
+
+/* A bias of -FLT_MAX, or a sink, that leaves no weight must not loosen the bound of its row either. */
+Test(extreme, the_bound_beside_a_bias_of_minus_flt_max)
+{
+    struct attune_context *context;
+    cr_assert_eq(attune_context_create(NULL, &context), ATTUNE_OK, "%s", attune_error_detail());
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        const int64_t t_k = 30, heads = 2;
+        struct box box;
+        struct box_result result;
+        box_create(&box, ATTUNE_SELF, seed);
+        box_input(&box, ATTUNE_IN_Q, ATTUNE_F32, 1, 4, (const int64_t[]){2, heads, 5, 8});
+        box_input(&box, ATTUNE_IN_K, ATTUNE_F32, 1, 4, (const int64_t[]){2, heads, t_k, 8});
+        box_input(&box, ATTUNE_IN_V, ATTUNE_F32, 1, 4, (const int64_t[]){2, heads, t_k, 7});
+        box_input(&box, ATTUNE_IN_BIAS, ATTUNE_F32, 1, 1, &t_k);
+        for (int64_t j = 0; j < t_k; j += 3)
+            box_set(&box, ATTUNE_IN_BIAS, &j, seed % 2 ? -(double)FLT_MAX : -65504.0);
+        if (seed % 3 == 0) {
+            box_input(&box, ATTUNE_IN_SINK, ATTUNE_F32, 1, 1, &heads);
+            box_set_all(&box, ATTUNE_IN_SINK, -(double)FLT_MAX);
+        }
+        for (int output = 0; output < ATTUNE_OUT_SCORES; output++)
+            box_output(&box, (enum attune_output)output);
+        box_run(&box, context, &result);
+        const char *wrong = compare_with_oracle(&box, &result, 1e-4);
+        cr_expect(!wrong, "seed %d: %s", (int)seed, wrong);
+        box_result_free(&result);
+        box_destroy(&box);
+    }
     attune_context_release(context);
 }
 
