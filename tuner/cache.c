@@ -12,6 +12,7 @@
 #include <string.h>
 
 enum { FIRST_SLOTS = 64 };
+enum standing { UNKNOWN, BARRED, LIFTED };
 
 struct node {
     struct node *next; /* all that were ever put: freed with the cache */
@@ -33,7 +34,7 @@ struct attune_cache {
     struct attune_missed missed[ATTUNE_CACHE_MISSED_MAX];
     int missed_count;
     struct attune_bar *bar;    /* attune_kernel_count() of them, by index; kernel NULL: not barred */
-    atomic_uchar *barred;      /* the same, for readers */
+    atomic_uchar *barred;      /* the same, for readers: enum standing */
 };
 
 static struct table *make_table(struct attune_cache *cache, size_t slots)
@@ -215,7 +216,7 @@ static void set_bar(struct attune_cache *cache, const struct attune_bar *bar, pt
 {
     const int before = cache->bar[index].kernel != NULL, after = bar->kernel != NULL;
     cache->bar[index] = *bar;
-    atomic_store_explicit(&cache->barred[index], (unsigned char)after, memory_order_relaxed);
+    atomic_store_explicit(&cache->barred[index], after ? BARRED : LIFTED, memory_order_relaxed);
     atomic_fetch_add_explicit(&cache->bars, after - before, memory_order_relaxed);
 }
 
@@ -237,9 +238,19 @@ void attune_cache_unbar(struct attune_cache *cache, const struct attune_kernel *
     (void)pthread_mutex_unlock(&cache->lock);
 }
 
+static int standing_of(const struct attune_cache *cache, const struct attune_kernel *kernel)
+{
+    return atomic_load_explicit(&cache->barred[index_of(kernel)], memory_order_relaxed);
+}
+
 int attune_cache_barred(const struct attune_cache *cache, const struct attune_kernel *kernel)
 {
-    return atomic_load_explicit(&cache->barred[index_of(kernel)], memory_order_relaxed) != 0;
+    return standing_of(cache, kernel) == BARRED;
+}
+
+int attune_cache_lifted(const struct attune_cache *cache, const struct attune_kernel *kernel)
+{
+    return standing_of(cache, kernel) == LIFTED;
 }
 
 const struct attune_kernel *attune_cache_barred_in(const struct attune_cache *cache,

@@ -2,7 +2,8 @@
  *
  * What tuning is known to have found, in memory: entries by key, kernels that are barred, keys that
  * were asked for and missed. Knows no files (cache_file.h, cache_layers.h bring entries here) and no
- * problems. Nothing in it is checked yet when it comes out: attune_choice_check() is the reader's.
+ * problems. What comes from files has been checked for this CPU; attune_choice_check() for the limits of
+ * a context, and for a key that is only near, is the reader's.
  *
  * Readers never lock: attune_cache_find() may run in any thread while another puts entries. What it
  * returns stays valid and unchanged until the cache is released.
@@ -29,7 +30,7 @@ struct attune_cached {
     enum attune_layer layer;
 };
 
-#define ATTUNE_CACHE_ENTRIES_MAX 8192 /* a cache holds no more; a canonical set has some tens */
+#define ATTUNE_CACHE_ENTRIES_MAX 4096 /* of a cache, and of a section of a file; a canonical set has some tens */
 #define ATTUNE_CACHE_MISSED_MAX 512   /* keys that a process remembers having missed */
 #define ATTUNE_CACHE_REASON 120       /* bytes of why a kernel is barred, its NUL included */
 
@@ -73,6 +74,8 @@ void attune_cache_bar(struct attune_cache *cache, const struct attune_kernel *ke
                       const char *reason, int64_t date, enum attune_layer layer);
 /* Takes the bar away again: the check passed. */
 void attune_cache_unbar(struct attune_cache *cache, const struct attune_kernel *kernel);
+/* Whether attune_cache_unbar() was the last word on a kernel. */
+int attune_cache_lifted(const struct attune_cache *cache, const struct attune_kernel *kernel);
 int attune_cache_barred(const struct attune_cache *cache, const struct attune_kernel *kernel);
 /* Whether a choice names a barred kernel: that kernel, or NULL. */
 const struct attune_kernel *attune_cache_barred_in(const struct attune_cache *cache,
