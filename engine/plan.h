@@ -10,7 +10,7 @@
 #include "engine/context.h"
 #include "engine/projection.h"
 #include "engine/shape.h"
-#include "tuner/model.h"
+#include "tuner/lookup.h"
 
 /* Where rows of an operand lie at execution. */
 enum attune_place { ATTUNE_NOWHERE = 0, ATTUNE_AT_INPUT, ATTUNE_AT_WORKSPACE, ATTUNE_AT_PREPARED };
@@ -124,6 +124,9 @@ struct attune_worker_layout {
 struct attune_plan {
     struct attune_context *context;
     struct attune_shape shape;
+    struct attune_model_problem asked; /* what the choice was looked up by: the core tier's key */
+    struct attune_choice choice;       /* kernels and tiles */
+    enum attune_origin origin;
     struct attune_kernel_choice kernel;
     struct attune_tiles tiles;
 
@@ -203,6 +206,9 @@ enum attune_status attune_lower_self(struct attune_builder *builder);
 enum attune_status attune_lower_convolutional(struct attune_builder *builder);
 enum attune_status attune_lower_recurrent(struct attune_builder *builder);
 
+/* plan_choice.c: what the tuner knows for this problem, else the model's choice. Returns the operation
+ * that no kernel is there for, ATTUNE_OP_COUNT when nothing is missing. */
+enum attune_operation attune_plan_choose(struct attune_plan *plan);
 /* plan_kernels.c: the kernels of the core, before lowering (layouts follow them), and those that
  * bring operands into the core's layouts, after it (types follow the operands). */
 enum attune_status attune_plan_choose_core(struct attune_plan *plan);

@@ -64,20 +64,15 @@ static void size_operands(struct attune_plan *plan)
 static void size_blocks(struct attune_plan *plan)
 {
     const struct attune_shape *shape = &plan->shape;
-    static const enum attune_operation score[] = {ATTUNE_OP_SCORE_DOT, ATTUNE_OP_SCORE_TANH,
-                                                  ATTUNE_OP_LSTM};
-    const struct attune_kernel *kernel = plan->kernel.row[score[shape->kind]];
+    const struct attune_choice *choice = &plan->choice;
+    const struct attune_kernel *kernel = plan->kernel.row[attune_model_score((int32_t)shape->kind)];
     plan->ordered = shape->kind == ATTUNE_SCORE_LSTM;
-    struct attune_model_input input = {
-        .topology = attune_topology_get(),
-        .width_k = plan->key_columns,
-        .width_v = shape->e,
-        .rows = plan->rows,
-        .t_k = shape->t_k,
-        .ordered = plan->ordered,
-        .state = shape->kind == ATTUNE_SCORE_LSTM ? 3 * plan->lstm.n_pad : 0,
+    plan->tiles = (struct attune_tiles){
+        .strip = choice->strip,
+        .q_block = choice->q_block,
+        .kv_block = choice->kv_block,
+        .kv_split = choice->kv_split == ATTUNE_CHOICE_UNSPLIT ? 0 : choice->kv_split,
     };
-    attune_model_tiles(&input, kernel, &plan->tiles);
     const struct attune_kernel *softmax = plan->kernel.row[ATTUNE_OP_SOFTMAX];
     plan->trim = ATTUNE_KEY_STEP;
     int64_t step = least_common_multiple(kernel->width > 0 ? kernel->width : 1, softmax->width);

@@ -119,6 +119,8 @@ struct attune_choice {
 /* Whether plans choose among the variants of an operation: not packs (their variants are types), not
  * probes. */
 int attune_operation_tunable(enum attune_operation operation);
+/* Whether one of its kernels takes part in computing scores of that kind (enum attune_key_score). */
+int attune_operation_serves(enum attune_operation operation, int32_t score);
 
 /* "win speedup=1103 low=1081 high=1121 noise=8 effort=normal date=1795690000
  * kernel=score_dot_avx512_8x48@1 strip=48 kv_block=384": one line. Returns the full length. */

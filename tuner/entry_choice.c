@@ -240,6 +240,11 @@ static unsigned scores_of(enum attune_operation operation)
     }
 }
 
+int attune_operation_serves(enum attune_operation operation, int32_t score)
+{
+    return attune_operation_tunable(operation) && (scores_of(operation) >> score & 1u) != 0;
+}
+
 static int check_kernels(const struct attune_key *key, const struct attune_choice *choice,
                          uint32_t features, struct attune_fault *fault)
 {

@@ -8,8 +8,6 @@
 
 #include "tuner/model.h"
 
-struct attune_cache;
-
 enum attune_origin {
     ATTUNE_ORIGIN_MODEL, /* nothing tuned applies */
     ATTUNE_ORIGIN_TIE,   /* tuned: nothing was surely faster than the model's */
@@ -19,8 +17,6 @@ enum attune_origin {
 };
 
 struct attune_lookup {
-    const struct attune_cache *cache; /* NULL: nothing tuned is read */
-    int32_t same_bits; /* nothing that changes bits is taken from the cache */
     /* Called once for each step of the decision, in order, with a line of text; NULL: no one asks. */
     void (*trace)(void *user, const char *line);
     void *trace_user;
