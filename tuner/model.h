@@ -45,6 +45,10 @@ struct attune_model_problem {
  * ATTUNE_OP_COUNT. No knob of the core tier is then left open, but prefetch. */
 enum attune_operation attune_model_complete(const struct attune_model_problem *problem,
                                             struct attune_choice *choice);
+/* The next kernel of an operation that a plan for the problem may take; as attune_kernel_next(). */
+const struct attune_kernel *attune_model_next(const struct attune_model_problem *problem,
+                                              enum attune_operation operation,
+                                              const struct attune_kernel *previous);
 /* The operation that makes the scores. */
 enum attune_operation attune_model_score(int32_t score);
 

@@ -15,12 +15,19 @@ static int64_t round_up(int64_t value, int64_t step)
     return (value + step - 1) / step * step;
 }
 
+const struct attune_kernel *attune_model_next(const struct attune_model_problem *problem,
+                                              enum attune_operation operation,
+                                              const struct attune_kernel *previous)
+{
+    return attune_kernel_next(operation, problem->features, previous);
+}
+
 /* A PANELS kernel needs a full tile of rows to pay; few rows take the one with the fewest. */
 static const struct attune_kernel *fit_rows(const struct attune_model_problem *problem,
                                             enum attune_operation operation, int32_t layout)
 {
     const struct attune_kernel *best = NULL, *kernel = NULL;
-    while ((kernel = attune_kernel_next(operation, problem->features, kernel)) != NULL) {
+    while ((kernel = attune_model_next(problem, operation, kernel)) != NULL) {
         if (operation == ATTUNE_OP_SCORE_DOT && kernel->layout != layout)
             continue;
         if (best != NULL && strcmp(kernel->isa, best->isa) != 0)
@@ -44,7 +51,7 @@ static const struct attune_kernel *choose_kernel(const struct attune_model_probl
     case ATTUNE_OP_WSUM:
         return fit_rows(problem, operation, ATTUNE_PANELS);
     default:
-        return attune_kernel_next(operation, problem->features, NULL);
+        return attune_model_next(problem, operation, NULL);
     }
 }
 

@@ -88,9 +88,9 @@ static int32_t screen(const struct attune_search_driver *driver, int32_t base, i
 }
 
 int32_t attune_search_race(const struct attune_search_driver *driver, int32_t base,
-                           int32_t *candidates, int32_t count, int32_t keep, int64_t calls)
+                           int32_t *candidates, int32_t count, int32_t keep, int64_t calls,
+                           double *seconds)
 {
-    double seconds[ATTUNE_SEARCH_CANDIDATES];
     for (int32_t i = 0; i < ATTUNE_SEARCH_CANDIDATES; i++)
         seconds[i] = INFINITY;
     count = screen(driver, base, candidates, count, seconds);

@@ -42,9 +42,11 @@ struct attune_search_result {
 int64_t attune_search_calls(const struct attune_search_driver *driver, int32_t base,
                             double sample_seconds);
 /* Successive halving by the fastest of ever more samples: candidates[] is sorted, fastest first, of
- * which the returned number (at most `keep`) are left. `base` is not left out but by the fastest. */
+ * which the returned number (at most `keep`) are left. seconds[] (ATTUNE_SEARCH_CANDIDATES of them)
+ * becomes the fastest sample of each, a call; infinite for what was hopeless from the start. */
 int32_t attune_search_race(const struct attune_search_driver *driver, int32_t base,
-                           int32_t *candidates, int32_t count, int32_t keep, int64_t calls);
+                           int32_t *candidates, int32_t count, int32_t keep, int64_t calls,
+                           double *seconds);
 /* The final: rounds of the default, the default again and the finalists, in turns. A finalist replaces
  * the default when the 95 % interval of its speed-up, shared among the finalists, lies above both 1.5 %
  * and twice the noise of the default against itself. */

@@ -10,8 +10,8 @@
 
 #include "bench/cli/run.h"
 #include "bench/cli/spec.h"
-#include "bench/synthetic.h"
-#include "bench/verify.h"
+#include "engine/synthetic.h"
+#include "engine/verify.h"
 
 /* Seconds of float64 reference that a synthetic case may take. */
 static const double reference_seconds = 1;

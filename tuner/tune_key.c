@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Candidates on one axis race; those that beat the default are combined, and all that is left races
+ * again; the last three meet the default in the final.
+ */
+#include "tuner/tune_key.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Faster ones of the first race that are combined with each other. */
+enum { COMBINED = 5 };
+static const double sample_seconds[] = {2e-4, 4e-4, 1e-3}; /* by effort */
+
+static int32_t open_from(const struct attune_tune_bench *bench, const struct attune_space *space,
+                         int32_t first, int32_t *candidates, int32_t count)
+{
+    for (int32_t i = first; i < space->count; i++)
+        if (bench->open(bench->driver.user, i, &space->choice[i]))
+            candidates[count++] = i;
+    return count;
+}
+
+/* The candidates that were faster than the default, fastest first. */
+static int32_t faster_ones(const double *seconds, const int32_t *candidates, int32_t count,
+                           int32_t *faster)
+{
+    int32_t found = 0;
+    for (int32_t i = 0; i < count && found < COMBINED; i++)
+        if (candidates[i] != 0 && seconds[candidates[i]] < seconds[0])
+            faster[found++] = candidates[i];
+    return found;
+}
+
+static int32_t thousandths(double ratio)
+{
+    const double scaled = floor(1000 * ratio + 0.5);
+    return scaled > ATTUNE_CHOICE_RATIO_MAX ? ATTUNE_CHOICE_RATIO_MAX
+           : scaled > 0                     ? (int32_t)scaled
+                                            : 0;
+}
+
+/* What a plan of the key takes from now on. Knobs that the tuner did not vary stay the model's. */
+static void enter(const struct attune_choice *winner, int core, enum attune_effort effort,
+                  int64_t date, struct attune_tuned *tuned)
+{
+    const struct attune_search_result *search = &tuned->search;
+    struct attune_choice *choice = &tuned->choice;
+    memset(choice, 0, sizeof *choice);
+    if (search->winner != 0) {
+        *choice = *winner;
+        choice->kv_split = 0;
+        for (int32_t i = 0; i < ATTUNE_OP_COUNT; i++)
+            if (!core || !attune_space_varies((enum attune_operation)i))
+                choice->kernel[i] = NULL;
+    }
+    choice->verdict = search->winner != 0 ? ATTUNE_VERDICT_WIN : ATTUNE_VERDICT_TIE;
+    choice->effort = (int32_t)effort;
+    choice->date = date;
+    choice->speedup = thousandths(search->speedup.median);
+    choice->low = thousandths(search->speedup.low);
+    choice->high = thousandths(search->speedup.high);
+    choice->noise = thousandths(search->noise);
+}
+
+/* Race, combination where there is one, second race, final. */
+static void search(const struct attune_tune_bench *bench, const struct attune_model_problem *problem,
+                   struct attune_space *space, enum attune_effort effort, struct attune_tuned *tuned)
+{
+    const struct attune_search_driver *driver = &bench->driver;
+    int32_t candidates[ATTUNE_SEARCH_CANDIDATES], faster[COMBINED];
+    double seconds[ATTUNE_SEARCH_CANDIDATES];
+    int32_t count = open_from(bench, space, 0, candidates, 0);
+    tuned->failed = count == 0 || candidates[0] != 0 || !driver->check(driver->user, 0);
+    if (tuned->failed)
+        return;
+    const int64_t calls = attune_search_calls(driver, 0, sample_seconds[effort]);
+    int32_t left = attune_search_race(driver, 0, candidates, count, COMBINED + 1, calls, seconds);
+    if (problem != NULL) {
+        const int32_t first = space->count;
+        const int32_t better = faster_ones(seconds, candidates, left, faster);
+        attune_space_combine(problem, faster, better, space);
+        left = open_from(bench, space, first, candidates, left);
+    }
+    left = attune_search_race(driver, 0, candidates, left, ATTUNE_SEARCH_FINALISTS, calls, seconds);
+    attune_search_final(driver, 0, candidates, left, calls, &tuned->search);
+    tuned->candidates = space->count;
+    tuned->base = space->choice[0];
+    tuned->best = space->choice[tuned->search.best >= 0 ? tuned->search.best : 0];
+}
+
+void attune_tune_core(const struct attune_tune_bench *bench,
+                      const struct attune_model_problem *problem, int64_t rows,
+                      enum attune_effort effort, int64_t date, struct attune_tuned *tuned)
+{
+    struct attune_space space;
+    memset(tuned, 0, sizeof *tuned);
+    attune_space_core(problem, rows, &space);
+    search(bench, problem, &space, effort, tuned);
+    enter(&space.choice[tuned->search.winner], 1, effort, date, tuned);
+}
+
+void attune_tune_parallel(const struct attune_tune_bench *bench, const struct attune_key *key,
+                          int32_t kinds, enum attune_effort effort, int64_t date,
+                          struct attune_tuned *tuned)
+{
+    struct attune_space space;
+    memset(tuned, 0, sizeof *tuned);
+    attune_space_parallel(key, kinds, &space);
+    search(bench, NULL, &space, effort, tuned);
+    enter(&space.choice[tuned->search.winner], 0, effort, date, tuned);
+}
