@@ -53,7 +53,9 @@ static void destroy(struct attune_plan *plan)
 }
 
 static enum attune_status create(struct attune_context *context,
-                                 const struct attune_problem *problem, struct attune_plan **plan)
+                                 const struct attune_problem *problem,
+                                 const struct attune_choice *core,
+                                 const struct attune_choice *parallel, struct attune_plan **plan)
 {
     struct attune_shape shape;
     enum attune_status status = attune_shape_resolve(problem, &shape);
@@ -65,6 +67,14 @@ static enum attune_status create(struct attune_context *context,
     memset(made, 0, sizeof *made);
     made->context = attune_context_hold(context);
     made->shape = shape;
+    if (core != NULL) {
+        made->choice = *core;
+        made->origin = ATTUNE_ORIGIN_FORCED;
+    }
+    if (parallel != NULL) {
+        made->parallel = *parallel;
+        made->parallel_origin = ATTUNE_ORIGIN_FORCED;
+    }
     status = build(made);
     if (status != ATTUNE_OK) {
         destroy(made);
@@ -75,9 +85,11 @@ static enum attune_status create(struct attune_context *context,
 }
 
 /* The plan's constants are rounded to nearest whatever the caller's mode is. */
-enum attune_status attune_plan_create(struct attune_context *context,
-                                      const struct attune_problem *problem,
-                                      struct attune_plan **plan)
+enum attune_status attune_plan_create_forced(struct attune_context *context,
+                                             const struct attune_problem *problem,
+                                             const struct attune_choice *core,
+                                             const struct attune_choice *parallel,
+                                             struct attune_plan **plan)
 {
     attune_detail_clear();
     if (plan == NULL)
@@ -88,9 +100,16 @@ enum attune_status attune_plan_create(struct attune_context *context,
     fenv_t mode;
     fegetenv(&mode);
     fesetenv(FE_DFL_ENV);
-    enum attune_status status = create(context, problem, plan);
+    enum attune_status status = create(context, problem, core, parallel, plan);
     fesetenv(&mode);
     return status;
+}
+
+enum attune_status attune_plan_create(struct attune_context *context,
+                                      const struct attune_problem *problem,
+                                      struct attune_plan **plan)
+{
+    return attune_plan_create_forced(context, problem, NULL, NULL, plan);
 }
 
 void attune_plan_release(struct attune_plan *plan)

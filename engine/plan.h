@@ -126,7 +126,8 @@ struct attune_plan {
     struct attune_shape shape;
     struct attune_model_problem asked; /* what the choice was looked up by: the core tier's key */
     struct attune_choice choice;       /* kernels and tiles */
-    enum attune_origin origin;
+    struct attune_choice parallel;     /* threads and schedule, 0 where they are left to the layout */
+    enum attune_origin origin, parallel_origin;
     struct attune_kernel_choice kernel;
     struct attune_tiles tiles;
 
@@ -206,13 +207,22 @@ enum attune_status attune_lower_self(struct attune_builder *builder);
 enum attune_status attune_lower_convolutional(struct attune_builder *builder);
 enum attune_status attune_lower_recurrent(struct attune_builder *builder);
 
-/* plan_choice.c: what the tuner knows for this problem, else the model's choice. Returns the operation
- * that no kernel is there for, ATTUNE_OP_COUNT when nothing is missing. */
-enum attune_operation attune_plan_choose(struct attune_plan *plan);
+/* plan.c: for the tuner, a plan of choices of the caller's, checked as those from a cache are. NULL:
+ * that tier is looked up. */
+enum attune_status attune_plan_create_forced(struct attune_context *context,
+                                             const struct attune_problem *problem,
+                                             const struct attune_choice *core,
+                                             const struct attune_choice *parallel,
+                                             struct attune_plan **plan);
+/* plan_choice.c: what the tuner knows for this problem, else the model's choice; where the origin is
+ * `forced`, the plan's own. */
+enum attune_status attune_plan_choose(struct attune_plan *plan);
 /* plan_kernels.c: the kernels of the core, before lowering (layouts follow them), and those that
  * bring operands into the core's layouts, after it (types follow the operands). */
 enum attune_status attune_plan_choose_core(struct attune_plan *plan);
 enum attune_status attune_plan_choose_packs(struct attune_plan *plan);
+/* The failure that an operation without a usable kernel is. */
+enum attune_status attune_plan_lacks(const struct attune_plan *plan, enum attune_operation operation);
 /* plan_layout.c: sizes of blocks, splits and memory. */
 enum attune_status attune_plan_lay_out(struct attune_plan *plan, size_t lowered_bytes);
 

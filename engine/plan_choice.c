@@ -4,6 +4,7 @@
  * must not depend on batch, heads or threads: the key of the core tier holds none of them.
  */
 #include "engine/plan.h"
+#include "engine/status.h"
 
 _Static_assert((int)ATTUNE_SCORE_DOT == (int)ATTUNE_KEY_DOT &&
                    (int)ATTUNE_SCORE_TANH == (int)ATTUNE_KEY_TANH &&
@@ -57,7 +58,17 @@ static void fill_key(const struct attune_plan *plan, struct attune_key *key)
     fill_types(shape, key);
 }
 
-enum attune_operation attune_plan_choose(struct attune_plan *plan)
+static enum attune_status take_forced(struct attune_plan *plan)
+{
+    struct attune_choice complete;
+    struct attune_fault fault;
+    if (attune_lookup_accept(&plan->asked, &plan->choice, &complete, &fault) != 0)
+        return attune_fail(ATTUNE_ERROR_INVALID, "choice: %s", fault.text);
+    plan->choice = complete;
+    return ATTUNE_OK;
+}
+
+enum attune_status attune_plan_choose(struct attune_plan *plan)
 {
     const struct attune_lookup lookup = {0};
     struct attune_answer answer;
@@ -66,8 +77,10 @@ enum attune_operation attune_plan_choose(struct attune_plan *plan)
                                                 .rows = plan->rows,
                                                 .t_k = plan->shape.t_k};
     fill_key(plan, &plan->asked.key);
+    if (plan->origin == ATTUNE_ORIGIN_FORCED)
+        return take_forced(plan);
     attune_lookup_core(&lookup, &plan->asked, &answer);
     plan->choice = answer.choice;
     plan->origin = answer.origin;
-    return answer.missing;
+    return answer.missing == ATTUNE_OP_COUNT ? ATTUNE_OK : attune_plan_lacks(plan, answer.missing);
 }

@@ -17,7 +17,7 @@ static const struct attune_kernel *for_type(const struct attune_plan *plan,
     return NULL;
 }
 
-static enum attune_status missing(const struct attune_plan *plan, enum attune_operation operation)
+enum attune_status attune_plan_lacks(const struct attune_plan *plan, enum attune_operation operation)
 {
     return attune_fail(ATTUNE_ERROR_UNSUPPORTED, "no kernel for %s under max_isa \"%s\"",
                        attune_operation_word(operation), plan->context->max_isa);
@@ -27,7 +27,7 @@ static enum attune_status missing(const struct attune_plan *plan, enum attune_op
     do {                                                                                           \
         const struct attune_kernel *kernel_ = (chosen);                                            \
         if (kernel_ == NULL)                                                                       \
-            return missing(plan, ATTUNE_OP_##OP);                                                  \
+            return attune_plan_lacks(plan, ATTUNE_OP_##OP);                                                  \
         plan->kernel.row[ATTUNE_OP_##OP] = kernel_;                                                \
         plan->kernel.member = kernel_->run.member;                                                 \
     } while (0)
@@ -40,9 +40,9 @@ static enum attune_status missing(const struct attune_plan *plan, enum attune_op
 
 enum attune_status attune_plan_choose_core(struct attune_plan *plan)
 {
-    enum attune_operation lacking = attune_plan_choose(plan);
-    if (lacking != ATTUNE_OP_COUNT)
-        return missing(plan, lacking);
+    enum attune_status status = attune_plan_choose(plan);
+    if (status != ATTUNE_OK)
+        return status;
     TAKE_CHOSEN(SCORE_DOT, score_dot);
     TAKE_CHOSEN(SCORE_TANH, score_tanh);
     TAKE_CHOSEN(EXPAND_ROWS, expand_rows);
@@ -63,7 +63,7 @@ enum attune_status attune_plan_choose_packs(struct attune_plan *plan)
     for (int32_t dtype = ATTUNE_PACK_F32; dtype <= ATTUNE_PACK_I8; dtype++) {
         const struct attune_kernel *kernel = for_type(plan, ATTUNE_OP_PACK_VALUES, dtype);
         if (kernel == NULL)
-            return missing(plan, ATTUNE_OP_PACK_VALUES);
+            return attune_plan_lacks(plan, ATTUNE_OP_PACK_VALUES);
         plan->kernel.convert[dtype] = kernel->run.pack_values;
     }
     TAKE(PACK_VALUES, pack_values, for_type(plan, ATTUNE_OP_PACK_VALUES, plan->value.dtype));

@@ -108,8 +108,10 @@ static void size_workers(struct attune_plan *plan)
     const struct attune_shape *shape = &plan->shape;
     struct attune_tiles *tiles = &plan->tiles;
     double useful = work_of(plan) / WORK_A_WORKER;
-    int64_t workers = plan->context->threads;
-    if (useful < (double)workers)
+    int64_t workers = plan->context->threads, tuned = plan->parallel.threads;
+    if (tuned > 0)
+        workers = tuned < workers ? tuned : workers;
+    else if (useful < (double)workers)
         workers = useful < 1.0 ? 1 : (int64_t)useful;
     int64_t units = shape->b * shape->g * plan->splits;
     int64_t rows = plan->rows > 0 ? plan->rows : 1;
