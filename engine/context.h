@@ -10,6 +10,13 @@
 
 #include "attune/attune.h"
 #include "engine/threads.h"
+#include "tuner/cache.h"
+
+enum attune_tune_mode {
+    ATTUNE_TUNE_READ = 0, /* plans take what was tuned */
+    ATTUNE_TUNE_OFF,      /* plans take the model's choice */
+    ATTUNE_TUNE_RECORD    /* and keys that were missed are written when the context is released */
+};
 
 struct attune_context {
     atomic_int references;
@@ -20,10 +27,17 @@ struct attune_context {
     struct attune_team_options team;
     void (*log)(void *user, enum attune_log_level level, const char *message);
     void *log_user;
+    struct attune_cache *cache; /* what was tuned; NULL: nothing is read */
+    enum attune_tune_mode tune; /* ATTUNE_TUNE */
+    int32_t same_bits;          /* ATTUNE_DETERMINISTIC */
+    int32_t verbose;            /* ATTUNE_VERBOSE: a line for each plan */
 };
 
 void *attune_context_allocate(const struct attune_context *context, size_t size);
 void attune_context_free(const struct attune_context *context, void *pointer);
 struct attune_context *attune_context_hold(struct attune_context *context);
+/* A line for the caller's log, else standard error. */
+void attune_context_say(const struct attune_context *context, enum attune_log_level level,
+                        const char *line);
 
 #endif

@@ -217,6 +217,8 @@ enum attune_status attune_plan_create_forced(struct attune_context *context,
 /* plan_choice.c: what the tuner knows for this problem, else the model's choice; where the origin is
  * `forced`, the plan's own. */
 enum attune_status attune_plan_choose(struct attune_plan *plan);
+/* The key of the plan's parallel tier. */
+void attune_plan_parallel_key(const struct attune_plan *plan, struct attune_key *key);
 /* plan_kernels.c: the kernels of the core, before lowering (layouts follow them), and those that
  * bring operands into the core's layouts, after it (types follow the operands). */
 enum attune_status attune_plan_choose_core(struct attune_plan *plan);

@@ -17,6 +17,8 @@ enum attune_origin {
 };
 
 struct attune_lookup {
+    const struct attune_cache *cache; /* NULL: nothing tuned is read */
+    int32_t same_bits; /* nothing that changes bits is taken from it */
     /* Called once for each step of the decision, in order, with a line of text; NULL: no one asks. */
     void (*trace)(void *user, const char *line);
     void *trace_user;
@@ -25,7 +27,8 @@ struct attune_lookup {
 struct attune_answer {
     struct attune_choice choice; /* complete for the core tier */
     enum attune_origin origin;
-    struct attune_key found;     /* of the entry taken, where there is one */
+    const struct attune_cached *entry; /* the one taken, a tie too; NULL: none */
+    int32_t missed;                    /* no entry of exactly this key could be taken */
     enum attune_operation missing; /* what no usable kernel is there for; ATTUNE_OP_COUNT: nothing */
 };
 
@@ -35,7 +38,7 @@ void attune_lookup_core(const struct attune_lookup *lookup,
                         const struct attune_model_problem *problem, struct attune_answer *answer);
 /* The parallel tier: threads and schedule, 0 where they are left to the engine. */
 void attune_lookup_parallel(const struct attune_lookup *lookup, const struct attune_key *key,
-                            uint32_t features, struct attune_answer *answer);
+                            struct attune_answer *answer);
 /* A choice completed and checked as one from a cache is. 0, or -1 and *fault: not one to take. */
 int attune_lookup_accept(const struct attune_model_problem *problem,
                          const struct attune_choice *choice, struct attune_choice *completed,

@@ -19,7 +19,10 @@ const struct attune_kernel *attune_model_next(const struct attune_model_problem 
                                               enum attune_operation operation,
                                               const struct attune_kernel *previous)
 {
-    return attune_kernel_next(operation, problem->features, previous);
+    do
+        previous = attune_kernel_next(operation, problem->features, previous);
+    while (previous != NULL && problem->bars != NULL && attune_cache_barred(problem->bars, previous));
+    return previous;
 }
 
 /* A PANELS kernel needs a full tile of rows to pay; few rows take the one with the fewest. */
