@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "tuner/text.h"
+
 /* Faster ones of the first race that are combined with each other. */
 enum { COMBINED = 5 };
 static const double sample_seconds[] = {2e-4, 4e-4, 1e-3}; /* by effort */
@@ -109,4 +111,37 @@ void attune_tune_parallel(const struct attune_tune_bench *bench, const struct at
     attune_space_parallel(key, kinds, &space);
     search(bench, NULL, &space, effort, tuned);
     enter(&space.choice[tuned->search.winner], 0, effort, date, tuned);
+}
+
+size_t attune_tuned_text(const struct attune_choice *choice, const struct attune_choice *other,
+                         char *text, size_t size)
+{
+    static const char *const schedules[] = {"", "even", "claimed", "weighted"};
+    static const struct attune_choice none = {0};
+    const struct attune_choice *than = other != NULL ? other : &none;
+    const struct {
+        const char *name;
+        int32_t value, other;
+    } knobs[] = {{"strip", choice->strip, than->strip},
+                 {"q_block", choice->q_block, than->q_block},
+                 {"kv_block", choice->kv_block, than->kv_block},
+                 {"threads", choice->threads, than->threads}};
+    size_t length = 0;
+    attune_text_append(text, size, &length, "%s", "");
+    for (int32_t i = 0; i < ATTUNE_OP_COUNT; i++) {
+        const struct attune_kernel *kernel = choice->kernel[i];
+        if (kernel != NULL && kernel != than->kernel[i] &&
+            attune_space_varies((enum attune_operation)i))
+            attune_text_append(text, size, &length, "%s%s %s_%s", length > 0 ? ", " : "",
+                               attune_operation_word((enum attune_operation)i), kernel->isa,
+                               kernel->variant);
+    }
+    for (size_t i = 0; i < sizeof knobs / sizeof *knobs; i++)
+        if (knobs[i].value > 0 && knobs[i].value != knobs[i].other)
+            attune_text_append(text, size, &length, "%s%s %d", length > 0 ? ", " : "", knobs[i].name,
+                               knobs[i].value);
+    if (choice->schedule != than->schedule)
+        attune_text_append(text, size, &length, "%s%s", length > 0 ? ", " : "",
+                           schedules[choice->schedule]);
+    return length;
 }
