@@ -138,8 +138,18 @@ static enum attune_status fill_context(const struct attune_context_options *opti
     return ATTUNE_OK;
 }
 
-enum attune_status attune_context_create(const struct attune_context_options *options,
-                                         struct attune_context **context)
+static void adopt(const struct attune_context *parent, struct attune_context *made)
+{
+    made->is_child = 1;
+    made->cache = parent->cache;
+    made->tune = parent->tune;
+    made->same_bits = parent->same_bits;
+    made->verbose = 0;
+}
+
+static enum attune_status create(const struct attune_context_options *options,
+                                 const struct attune_context *parent,
+                                 struct attune_context **context)
 {
     attune_detail_clear();
     if (context == NULL)
@@ -160,6 +170,10 @@ enum attune_status attune_context_create(const struct attune_context_options *op
     memset(made, 0, sizeof *made);
     made->allocator = allocator;
     status = fill_context(options, made);
+    if (status == ATTUNE_OK && parent != NULL)
+        adopt(parent, made);
+    else if (status == ATTUNE_OK)
+        status = attune_context_open_cache(made);
     if (status != ATTUNE_OK) {
         allocator.release(allocator.user, made);
         return status;
@@ -168,12 +182,27 @@ enum attune_status attune_context_create(const struct attune_context_options *op
     return ATTUNE_OK;
 }
 
+enum attune_status attune_context_create(const struct attune_context_options *options,
+                                         struct attune_context **context)
+{
+    return create(options, NULL, context);
+}
+
+enum attune_status attune_context_create_child(const struct attune_context_options *options,
+                                               const struct attune_context *parent,
+                                               struct attune_context **context)
+{
+    return create(options, parent, context);
+}
+
 void attune_context_release(struct attune_context *context)
 {
     if (context == NULL)
         return;
-    if (atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) == 1)
-        attune_context_free(context, context);
+    if (atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) != 1)
+        return;
+    attune_context_close_cache(context);
+    attune_context_free(context, context);
 }
 
 int32_t attune_context_threads(const struct attune_context *context)

@@ -5,10 +5,6 @@
  */
 #include "engine/tune.h"
 
-#define _GNU_SOURCE_NEEDED
-#include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -67,14 +63,7 @@ static void tell_result(struct session *session, const struct attune_key *key,
 
 /* ---- One key. ---- */
 
-static int asked_to_stop(void *user)
-{
-    struct session *session = user;
-    return session->stop;
-}
-
-/* A context of as many threads as the tier has, that takes nothing from the cache but the core's
- * choices of a parallel case, and bars. */
+/* A context of as many threads as the tier has. */
 static enum attune_status open_context(const struct session *session, const struct attune_key *key,
                                        struct attune_context **context)
 {
@@ -87,7 +76,7 @@ static enum attune_status open_context(const struct session *session, const stru
                                                    .allocator = &mine->allocator,
                                                    .parallel_for = mine->team.parallel_for,
                                                    .parallel_for_user = mine->team.parallel_for_user};
-    return attune_context_create_bare(&options, mine, context);
+    return attune_context_create_child(&options, mine, context);
 }
 
 static enum attune_tune_event judge(const struct session *session, const struct attune_tuned *tuned)
@@ -233,7 +222,7 @@ enum attune_status attune_tune(struct attune_context *context, const struct attu
     for (int32_t i = 0; i < count && status == ATTUNE_OK; i++)
         status = attune_tune_list(&session.jobs, context, &problems[i]);
     if (status == ATTUNE_OK && session.options->missed)
-        status = attune_context_list_missed(context, &session.jobs);
+        status = attune_tune_list_missed(&session.jobs, context);
     if (status == ATTUNE_OK)
         status = tune_all(&session);
     attune_tune_jobs_free(&session.jobs);

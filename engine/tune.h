@@ -18,10 +18,9 @@ struct attune_tune_jobs {
 /* The keys of a problem, core then parallel, unless they are listed already. */
 enum attune_status attune_tune_list(struct attune_tune_jobs *jobs, struct attune_context *context,
                                     const struct attune_problem *problem);
-/* A key by itself, as a cache remembers those that were missed. */
-enum attune_status attune_tune_list_key(struct attune_tune_jobs *jobs,
-                                        const struct attune_context *context,
-                                        const struct attune_key *key);
+/* The keys that plans missed, as the context and its cache file remember them. */
+enum attune_status attune_tune_list_missed(struct attune_tune_jobs *jobs,
+                                           const struct attune_context *context);
 void attune_tune_jobs_free(struct attune_tune_jobs *jobs);
 
 #endif

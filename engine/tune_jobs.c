@@ -59,9 +59,8 @@ enum attune_status attune_tune_list(struct attune_tune_jobs *jobs, struct attune
     return status;
 }
 
-enum attune_status attune_tune_list_key(struct attune_tune_jobs *jobs,
-                                        const struct attune_context *context,
-                                        const struct attune_key *key)
+static enum attune_status add_key(struct attune_tune_jobs *jobs, const struct attune_context *context,
+                                  const struct attune_key *key)
 {
     const struct attune_tune_request request = {
         .asked = {.topology = attune_topology_get(),
@@ -75,6 +74,41 @@ enum attune_status attune_tune_list_key(struct attune_tune_jobs *jobs,
         (key->threads != context->threads || work_of(&request) > largest_parallel))
         return ATTUNE_OK;
     return add(jobs, &request);
+}
+
+static enum attune_status add_lines(struct attune_tune_jobs *jobs, const struct attune_context *context,
+                                    const struct attune_section *section)
+{
+    enum attune_status status = ATTUNE_OK;
+    for (size_t i = 0; i < section->count && status == ATTUNE_OK; i++) {
+        struct attune_missed missed;
+        if (section->lines[i].kind == ATTUNE_LINE_MISSED &&
+            attune_line_missed(&section->lines[i], &missed, NULL) == 0)
+            status = add_key(jobs, context, &missed.key);
+    }
+    return status;
+}
+
+enum attune_status attune_tune_list_missed(struct attune_tune_jobs *jobs,
+                                           const struct attune_context *context)
+{
+    enum attune_status status = ATTUNE_OK;
+    struct attune_missed missed;
+    struct attune_document doc = {0};
+    struct attune_fault fault;
+    int flags;
+    for (int i = 0; status == ATTUNE_OK && attune_cache_missed_at(context->cache, i, &missed); i++)
+        status = add_key(jobs, context, &missed.key);
+    char *path = attune_cache_write_path(&context->cache_setup, &flags, &fault);
+    if (path != NULL && status == ATTUNE_OK && attune_cache_file_parse(path, &doc, &fault) == 0) {
+        const struct attune_section *section =
+            attune_document_find(&doc, attune_fingerprint_get()->text);
+        if (section != NULL)
+            status = add_lines(jobs, context, section);
+    }
+    attune_document_free(&doc);
+    free(path);
+    return status;
 }
 
 void attune_tune_jobs_free(struct attune_tune_jobs *jobs)
