@@ -16,7 +16,10 @@
 
 #include "tuner/atomic_file.h"
 
-enum { STALE_TRIES = 3, LOCK_POLL_MS = 5 };
+enum { STALE_TRIES = 3 };
+/* Well below the time that a save holds the lock, so that one who saves without pause leaves gaps that
+ * others find. */
+#define LOCK_POLL_NS 200000L
 
 static int system_fault(struct attune_fault *fault, const char *step, int reason)
 {
@@ -163,7 +166,7 @@ static int take_lock(const char *path, struct attune_fault *fault)
                                     "another process has held its lock file for %d s",
                                     ATTUNE_CACHE_LOCK_SECONDS);
         }
-        (void)nanosleep(&(struct timespec){0, LOCK_POLL_MS * 1000000L}, NULL);
+        (void)nanosleep(&(struct timespec){0, LOCK_POLL_NS}, NULL);
     }
     return fd;
 }

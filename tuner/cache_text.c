@@ -86,12 +86,12 @@ static int read_line(struct attune_section *section, struct attune_span line)
         return 0;
     }
     if (line.length > strlen(machine) && memcmp(line.start, machine, strlen(machine)) == 0 &&
-        section->seen == 1) {
+        section->seen == 1 && section->machine == NULL) {
         section->seen = 0;
         section->machine = copy_span(line, strlen(machine));
         return section->machine != NULL ? 0 : -1;
     }
-    if (line.length > strlen(end) && memcmp(line.start, end, strlen(end)) == 0) {
+    if (line.length > strlen(end) && memcmp(line.start, end, strlen(end)) == 0 && !section->ended) {
         const struct attune_span digits = {line.start + strlen(end), line.length - strlen(end)};
         section->seen--;
         section->ended = attune_span_integer(digits, 0, INT32_MAX, &number) &&
@@ -134,8 +134,7 @@ int attune_document_parse(const char *data, size_t size, struct attune_document 
     size_t lines = 0;
     *doc = (struct attune_document){0};
     if (size > ATTUNE_CACHE_FILE_MAX)
-        return attune_fault_set(fault, 0, "%zu bytes are more than the %d that a cache may have", size,
-                                ATTUNE_CACHE_FILE_MAX);
+        return refuse(fault, "more than the %d bytes that a cache may have", ATTUNE_CACHE_FILE_MAX);
     for (struct attune_span rest = {data, size}, line; rest.length > 0;) {
         int64_t major, minor;
         (void)attune_span_split(rest, '\n', &line, &rest);
