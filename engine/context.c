@@ -173,7 +173,7 @@ static enum attune_status create(const struct attune_context_options *options,
     if (status == ATTUNE_OK && parent != NULL)
         adopt(parent, made);
     else if (status == ATTUNE_OK)
-        status = attune_context_open_cache(made);
+        status = attune_context_open_cache(made, options);
     if (status != ATTUNE_OK) {
         allocator.release(allocator.user, made);
         return status;

@@ -7,6 +7,7 @@
 #define ATTUNE_ENGINE_CONTEXT_H
 
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "attune/attune.h"
 #include "engine/threads.h"
@@ -28,12 +29,13 @@ struct attune_context {
     void (*log)(void *user, enum attune_log_level level, const char *message);
     void *log_user;
     struct attune_cache *cache;           /* what was tuned; bars; keys that were missed */
-    struct attune_cache_setup cache_setup; /* where it comes from; its texts are the context's */
+    struct attune_cache_setup cache_setup; /* explicit_path alone, the context's own */
     struct attune_cache_sources cache_sources;
     enum attune_tune_mode tune; /* ATTUNE_TUNE */
     int32_t same_bits;          /* ATTUNE_DETERMINISTIC */
     int32_t verbose;            /* ATTUNE_VERBOSE: a line for each plan */
     int32_t is_child;           /* the cache belongs to another context */
+    pid_t owner;                /* the process that made it */
 };
 
 void *attune_context_allocate(const struct attune_context *context, size_t size);
@@ -45,7 +47,8 @@ enum attune_status attune_context_create_child(const struct attune_context_optio
                                                const struct attune_context *parent,
                                                struct attune_context **context);
 /* context_cache.c: reads the layers; what cannot be read costs speed only. Fails without memory. */
-enum attune_status attune_context_open_cache(struct attune_context *context);
+enum attune_status attune_context_open_cache(struct attune_context *context,
+                                             const struct attune_context_options *options);
 /* Writes what is new where this context writes: 1 written, 0 nothing to write, -1 and *fault. */
 int attune_context_save_cache(struct attune_context *context, struct attune_fault *fault);
 /* Writes what was missed, in record mode, and releases. */

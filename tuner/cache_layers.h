@@ -47,7 +47,7 @@ void attune_cache_read_layers(struct attune_cache *cache, const struct attune_ca
                               struct attune_cache_sources *sources);
 void attune_cache_sources_free(struct attune_cache_sources *sources);
 /* Where this process writes: the explicit file, else the user's; allocated. NULL: nowhere, *fault says
- * why. *flags are for attune_cache_save(). */
+ * why. *flags are for attune_cache_file_save(). */
 char *attune_cache_write_path(const struct attune_cache_setup *setup, int *flags,
                               struct attune_fault *fault);
 /* The user's file; allocated. NULL and *fault where the environment has no place for one. */

@@ -149,7 +149,7 @@ struct attune_cache *cache_box_cache(int count, int speedup)
 int cache_box_save(const char *path, int count, int speedup, struct attune_fault *fault)
 {
     struct attune_cache *cache = cache_box_cache(count, speedup);
-    const int code = attune_cache_save(cache, path, 0, fault);
+    const int code = attune_cache_file_save(cache, path, 0, fault);
     attune_cache_release(cache);
     return code;
 }

@@ -22,7 +22,7 @@ void cache_box_close(struct cache_box *box);
 void cache_box_entry(int i, int speedup, struct attune_key *key, struct attune_choice *choice);
 /* A cache that holds entries 0 ... count - 1, as tuned by this process. */
 struct attune_cache *cache_box_cache(int count, int speedup);
-/* The same written: 1 where attune_cache_save() said so. */
+/* The same written: 1 where attune_cache_file_save() said so. */
 int cache_box_save(const char *path, int count, int speedup, struct attune_fault *fault);
 /* What a file holds for this machine: entries that can be used, -1 where it cannot be read; the first
  * one's speed-up in *speedup. */

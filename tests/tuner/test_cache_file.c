@@ -189,15 +189,15 @@ Test(cache_file, a_newer_major_version_is_left_untouched)
     struct attune_fault fault = {0};
     size_t size;
     cache_box_write(box.file, newer, strlen(newer));
-    cr_assert_eq(attune_cache_save(cache, box.file, ATTUNE_CACHE_TAKE_OVER, &fault), -1);
+    cr_assert_eq(attune_cache_file_save(cache, box.file, ATTUNE_CACHE_TAKE_OVER, &fault), -1);
     cr_assert_str_eq(fault.text, "format 2.0, this library reads 1.x");
     char *data = cache_box_read(box.file, &size);
     cr_assert_str_eq(data, newer);
     free(data);
     /* Garbage in our own place is replaced, a file that the user named is not. */
     cache_box_write(box.file, "garbage", 7);
-    cr_assert_eq(attune_cache_save(cache, box.file, 0, &fault), -1);
-    cr_assert_eq(attune_cache_save(cache, box.file, ATTUNE_CACHE_TAKE_OVER, &fault), 1);
+    cr_assert_eq(attune_cache_file_save(cache, box.file, 0, &fault), -1);
+    cr_assert_eq(attune_cache_file_save(cache, box.file, ATTUNE_CACHE_TAKE_OVER, &fault), 1);
     attune_cache_release(cache);
 }
 
@@ -213,7 +213,7 @@ Test(cache_file, layers_in_their_order)
                    attune_fingerprint_get()->digest);
     cr_assert_str_eq(user, path);
     struct attune_cache *two = cache_box_cache(2, 1200);
-    cr_assert_eq(attune_cache_save(two, user, ATTUNE_CACHE_MAKE_FOLDER, &fault), 1, "%s", fault.text);
+    cr_assert_eq(attune_cache_file_save(two, user, ATTUNE_CACHE_MAKE_FOLDER, &fault), 1, "%s", fault.text);
     cr_assert_eq(cache_box_save(box.file, 1, 1300, &fault), 1);
     (void)snprintf(path, sizeof path, "%s/%s.cache", box.folder, attune_fingerprint_get()->digest);
     cr_assert_eq(cache_box_save(path, 3, 1400, &fault), 1);
@@ -416,7 +416,7 @@ static void write_many(int writer)
         struct attune_fault fault = {0};
         cache_box_entry(writer * KEYS + i % KEYS, 1000 + i, &key, &choice);
         if (attune_cache_put(cache, &key, &choice, ATTUNE_LAYER_TUNED) != 0 ||
-            attune_cache_save(cache, box.file, 0, &fault) != 1)
+            attune_cache_file_save(cache, box.file, 0, &fault) != 1)
             _exit(1);
         attune_cache_release(cache);
     }

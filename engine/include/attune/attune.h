@@ -206,6 +206,13 @@ struct attune_context_options {
     void *parallel_for_user;
     void (*log)(void *user, enum attune_log_level level, const char *message);
     void *log_user;
+    /* Tuned choices are read when a context is created; for each problem the first of these places that
+     * has one is believed: the file at cache_path, the user's own (attune cache path), /etc/attune, and
+     * what an application ships. A cache that is wrong, foreign or damaged costs speed, never results. */
+    const char *cache_path;    /* NULL: $ATTUNE_CACHE, if set; "": no file is read or written */
+    const char *shipped_cache; /* NULL, a file, or a folder of files named as attune cache path says */
+    const void *shipped_data;  /* NULL, or the bytes of such a file; several may stand one after another */
+    size_t shipped_size;
 };
 
 struct attune_context;
@@ -235,6 +242,20 @@ ATTUNE_API enum attune_status attune_context_create(const struct attune_context_
 ATTUNE_API void attune_context_release(struct attune_context *context);
 /* Threads that plans of this context use. */
 ATTUNE_API int32_t attune_context_threads(const struct attune_context *context);
+
+/* Takes up the tuned choices of a file, or of the bytes of one: all, or none and a status
+ * (ATTUNE_ERROR_INVALID where a line is damaged, names a kernel that this library has not, or where
+ * there is nothing for this machine). Plans made afterwards use them. Thread-safe. */
+ATTUNE_API enum attune_status attune_cache_load(struct attune_context *context, const char *path);
+ATTUNE_API enum attune_status attune_cache_import(struct attune_context *context, const void *data,
+                                                  size_t size);
+/* Writes all tuned choices that this context knows into the file at `path`, whose other contents stay;
+ * with NULL only those that it tuned itself, into the file that it would read first. Safe beside other
+ * writers and readers; on failure the old file is untouched. Thread-safe. */
+ATTUNE_API enum attune_status attune_cache_save(struct attune_context *context, const char *path);
+/* The same as bytes, to ship with a product: writes at most `size`, with a terminating NUL, and returns
+ * the full length as snprintf does; 0 on failure. Thread-safe. */
+ATTUNE_API size_t attune_cache_export(struct attune_context *context, char *text, size_t size);
 
 /* Sets every field to its default. */
 ATTUNE_API void attune_problem_init(struct attune_problem *problem, enum attune_mechanism mechanism);
