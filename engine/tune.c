@@ -11,8 +11,8 @@
 #include "engine/status.h"
 #include "tuner/tune_key.h"
 
-/* Times that the first key is tried before the machine counts as unfit. */
-enum { FIRST_TRIES = 2 };
+/* Times that a key is tried, and keys that are, before the machine counts as unfit. */
+enum { TRIES = 2, UNFIT_KEYS = 3 };
 
 struct session {
     struct attune_context *context;
@@ -133,7 +133,7 @@ static enum attune_status tune_key(struct session *session, const struct attune_
     enum attune_tune_event event = ATTUNE_TUNE_NOISY;
     struct attune_tuned tuned;
     tell_key(session, ATTUNE_TUNE_BEGUN, key);
-    for (int32_t i = 0; i < FIRST_TRIES && event == ATTUNE_TUNE_NOISY && !session->stop; i++) {
+    for (int32_t i = 0; i < TRIES && event == ATTUNE_TUNE_NOISY && !session->stop; i++) {
         const enum attune_status status = measure(session, request, &tuned);
         if (status != ATTUNE_OK)
             return status;
@@ -149,6 +149,14 @@ static enum attune_status tune_key(struct session *session, const struct attune_
 }
 
 /* ---- All of them. ---- */
+
+static void note_kernel(void *user, const char *kernel, double error, const char *detail)
+{
+    struct attune_tune_progress progress = {.event = ATTUNE_TUNE_BARRED, .key = kernel, .base = "",
+                                            .best = detail};
+    if (!(error <= 1))
+        tell(user, &progress);
+}
 
 static int is_known(const struct session *session, const struct attune_tune_request *request)
 {
@@ -179,11 +187,13 @@ static enum attune_status tune_all(struct session *session)
             tell_key(session, ATTUNE_TUNE_LISTED, &request->asked.key);
         else if (!out_of_time(session))
             status = tune_key(session, request);
-        if (session->noisy > 0 && session->entered == 0)
-            return attune_fail(ATTUNE_ERROR_UNFIT,
-                               "times of the same work differ by more than a quarter from one to the "
-                               "next: other programs are in the way, nothing was saved");
+        if (session->noisy == UNFIT_KEYS && session->entered == 0)
+            break;
     }
+    if (status == ATTUNE_OK && session->noisy > 0 && session->entered == 0)
+        return attune_fail(ATTUNE_ERROR_UNFIT,
+                           "times of the same work differ by more than a quarter from one to the next: "
+                           "other programs are in the way, nothing was saved");
     if (status == ATTUNE_OK && session->stop)
         return attune_fail(ATTUNE_ERROR_CANCELLED, "stopped by the callback");
     return status;
@@ -223,6 +233,9 @@ enum attune_status attune_tune(struct attune_context *context, const struct attu
         status = attune_tune_list(&session.jobs, context, &problems[i]);
     if (status == ATTUNE_OK && session.options->missed)
         status = attune_tune_list_missed(&session.jobs, context);
+    if (status == ATTUNE_OK && !session.options->dry_run &&
+        attune_selftest(context, note_kernel, &session) < 0)
+        status = ATTUNE_ERROR_NO_MEMORY;
     if (status == ATTUNE_OK)
         status = tune_all(&session);
     attune_tune_jobs_free(&session.jobs);

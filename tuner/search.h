@@ -25,6 +25,7 @@ struct attune_search_driver {
     int (*cancelled)(void *user);                /* asked between rounds; NULL: never */
     void *user;
     struct attune_clock clock;
+    double until; /* on that clock: no round begins later; 0: no limit */
 };
 
 struct attune_search_result {
@@ -49,7 +50,7 @@ int32_t attune_search_race(const struct attune_search_driver *driver, int32_t ba
                            double *seconds);
 /* The final: rounds of the default, the default again and the finalists, in turns. A finalist replaces
  * the default when the 95 % interval of its speed-up, shared among the finalists, lies above both 1.5 %
- * and twice the noise of the default against itself. */
+ * and twice the noise of the default against itself, over ATTUNE_SEARCH_ROUNDS at least. */
 void attune_search_final(const struct attune_search_driver *driver, int32_t base,
                          const int32_t *finalists, int32_t count, int64_t calls,
                          struct attune_search_result *result);

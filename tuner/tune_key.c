@@ -12,7 +12,9 @@
 
 /* Faster ones of the first race that are combined with each other. */
 enum { COMBINED = 5 };
-static const double sample_seconds[] = {2e-4, 4e-4, 1e-3}; /* by effort */
+/* By effort: of one sample, and of a key; the races end at these parts of it. */
+static const double sample_seconds[] = {2e-4, 4e-4, 1e-3}, key_seconds[] = {1, 2, 8};
+static const double first_race = 0.35, second_race = 0.55;
 
 static int32_t open_from(const struct attune_tune_bench *bench, const struct attune_space *space,
                          int32_t first, int32_t *candidates, int32_t count)
@@ -69,7 +71,8 @@ static void enter(const struct attune_choice *winner, int core, enum attune_effo
 static void search(const struct attune_tune_bench *bench, const struct attune_model_problem *problem,
                    struct attune_space *space, enum attune_effort effort, struct attune_tuned *tuned)
 {
-    const struct attune_search_driver *driver = &bench->driver;
+    struct attune_search_driver timed = bench->driver, *driver = &timed;
+    const double begun = driver->clock.seconds(driver->clock.user), limit = key_seconds[effort];
     int32_t candidates[ATTUNE_SEARCH_CANDIDATES], faster[COMBINED];
     double seconds[ATTUNE_SEARCH_CANDIDATES];
     int32_t count = open_from(bench, space, 0, candidates, 0);
@@ -77,6 +80,7 @@ static void search(const struct attune_tune_bench *bench, const struct attune_mo
     if (tuned->failed)
         return;
     const int64_t calls = attune_search_calls(driver, 0, sample_seconds[effort]);
+    driver->until = begun + first_race * limit;
     int32_t left = attune_search_race(driver, 0, candidates, count, COMBINED + 1, calls, seconds);
     if (problem != NULL) {
         const int32_t first = space->count;
@@ -84,7 +88,9 @@ static void search(const struct attune_tune_bench *bench, const struct attune_mo
         attune_space_combine(problem, faster, better, space);
         left = open_from(bench, space, first, candidates, left);
     }
+    driver->until = begun + second_race * limit;
     left = attune_search_race(driver, 0, candidates, left, ATTUNE_SEARCH_FINALISTS, calls, seconds);
+    driver->until = begun + limit;
     attune_search_final(driver, 0, candidates, left, calls, &tuned->search);
     tuned->candidates = space->count;
     tuned->base = space->choice[0];

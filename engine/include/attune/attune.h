@@ -330,7 +330,7 @@ struct attune_tune_options {
     int32_t dry_run;    /* tell what would be tuned, measure nothing */
     int32_t missed;     /* tune the keys that ATTUNE_TUNE=record left in the cache, too */
     double seconds;     /* no key is begun after so long; 0: no limit */
-    /* After each event; non-zero stops after the present round, and keeps what is done. May be NULL. */
+    /* After each event; non-zero stops, and what is done is kept. May be NULL. */
     int (*progress)(void *user, const struct attune_tune_progress *progress);
     void *user;
 };
