@@ -86,5 +86,5 @@ static double seconds(void *user)
 
 struct attune_search_driver machine_driver(struct machine *machine)
 {
-    return (struct attune_search_driver){run, check, cancelled, machine, {seconds, machine}};
+    return (struct attune_search_driver){run, check, cancelled, machine, {seconds, machine}, 0};
 }
