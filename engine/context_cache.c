@@ -14,8 +14,8 @@
 enum attune_status attune_context_open_cache(struct attune_context *context,
                                              const struct attune_context_options *options)
 {
-    const char *named = options->cache_path != NULL ? options->cache_path
-                                                    : secure_getenv("ATTUNE_CACHE");
+    const char *named =
+        options->cache_path != NULL ? options->cache_path : attune_cache_environment();
     struct attune_cache_setup setup = {named, options->shipped_cache, options->shipped_data,
                                        options->shipped_size};
     context->cache = attune_cache_create();

@@ -224,9 +224,20 @@ static int update_locked(const char *path, int flags, attune_cache_change *chang
     return code;
 }
 
+/* What can never be replaced is refused before a lock file is put beside it. */
+static int check_place(const char *path, struct attune_fault *fault)
+{
+    struct stat status;
+    if (lstat(path, &status) != 0)
+        return 0;
+    return S_ISLNK(status.st_mode) ? system_fault(fault, "", ELOOP) : judge(&status, fault);
+}
+
 int attune_cache_file_update(const char *path, int flags, attune_cache_change *change, void *user,
                              struct attune_fault *fault)
 {
+    if (check_place(path, fault) != 0)
+        return -1;
     if ((flags & ATTUNE_CACHE_MAKE_FOLDER) != 0)
         make_folders(path);
     const int lock = take_lock(path, fault);

@@ -44,6 +44,12 @@ static int names_one(const char *path)
     return path != NULL && path[0] != '\0';
 }
 
+const char *attune_cache_environment(void)
+{
+    const char *path = secure_getenv("ATTUNE_CACHE");
+    return names_one(path) ? path : NULL;
+}
+
 char *attune_cache_write_path(const struct attune_cache_setup *setup, int *flags,
                               struct attune_fault *fault)
 {

@@ -42,6 +42,8 @@ struct attune_cache_sources {
     int count;
 };
 
+/* ATTUNE_CACHE; NULL where it is not set, is empty, or may not be asked (setuid). */
+const char *attune_cache_environment(void);
 /* Reads all layers into `cache`. Never fails: what cannot be read is told in `sources`. */
 void attune_cache_read_layers(struct attune_cache *cache, const struct attune_cache_setup *setup,
                               struct attune_cache_sources *sources);

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "bench/cli/cache.h"
 #include "bench/cli/info.h"
 
 static json_t *features_json(uint32_t features)
@@ -75,10 +76,11 @@ int attune_info_json(const struct attune_info *info, FILE *file)
     snprintf(version, sizeof version, "%d.%d.%d", ATTUNE_VERSION_MAJOR, ATTUNE_VERSION_MINOR,
              ATTUNE_VERSION_PATCH);
     return print_object(
-        json_pack("{s:s, s:o, s:s, s:{s:o, s:o, s:o}, s:o, s:o}", "version", version, "cpu",
+        json_pack("{s:s, s:o, s:s, s:{s:o, s:o, s:o}, s:o, s:o, s:o}", "version", version, "cpu",
                   cpu_json(info), "max_isa", info->max_isa, "caches", "l1d",
                   cache_json(&topology->l1d), "l2", cache_json(&topology->l2), "l3",
-                  cache_json(&topology->l3), "topology", topology_json(topology), "kernels",
+                  cache_json(&topology->l3), "topology", topology_json(topology), "tuned",
+                  attune_cache_sources_json(&info->context->cache_sources), "kernels",
                   kernels_json(info)),
         file);
 }

@@ -167,6 +167,21 @@ void attune_output_discard(struct attune_output_file *output)
     output->fd = -1;
 }
 
+int attune_output_put(const char *path, const void *data, size_t size,
+                      struct attune_trouble *trouble)
+{
+    struct attune_output_file output;
+    int code = attune_output_open(&output, path, trouble);
+
+    if (code != 0)
+        return code;
+    code = attune_output_write(&output, data, size, trouble);
+    if (code == 0)
+        return attune_output_commit(&output, trouble);
+    attune_output_discard(&output);
+    return code;
+}
+
 int attune_output_is_same_file(const char *a, const char *b)
 {
     struct stat at_a, at_b;

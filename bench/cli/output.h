@@ -29,6 +29,10 @@ int attune_output_commit(struct attune_output_file *output, struct attune_troubl
 /* Gives it up, leaving nothing behind. Harmless after a commit. */
 void attune_output_discard(struct attune_output_file *output);
 
+/* All of it at once. */
+int attune_output_put(const char *path, const void *data, size_t size,
+                      struct attune_trouble *trouble);
+
 /* Whether both paths lead to one file that is there. */
 int attune_output_is_same_file(const char *a, const char *b);
 /* Whether `path` is where standard output goes already: text must then go elsewhere. */
