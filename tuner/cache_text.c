@@ -46,13 +46,16 @@ static int take_crc(struct attune_span *line)
     return 1;
 }
 
-/* "%attune-cache MAJOR.MINOR": 1 where the line is one. */
+static int is_header(struct attune_span line)
+{
+    return line.length >= strlen(magic) && memcmp(line.start, magic, strlen(magic)) == 0;
+}
+
+/* MAJOR.MINOR of a line that is_header(). */
 static int read_header(struct attune_span line, int64_t *major, int64_t *minor)
 {
     const size_t length = strlen(magic);
     struct attune_span before, after;
-    if (line.length < length || memcmp(line.start, magic, length) != 0)
-        return 0;
     (void)attune_span_split((struct attune_span){line.start + length, line.length - length}, '.',
                             &before, &after);
     return attune_span_integer(before, 0, INT32_MAX, major) &&
@@ -118,10 +121,8 @@ static int refuse(struct attune_fault *fault, const char *format, int limit)
 
 static int first_header(struct attune_span line, struct attune_fault *fault)
 {
-    int64_t major = 0, minor;
-    const size_t length = strlen(magic);
-    if (line.length < length || memcmp(line.start, magic, length) != 0 || !take_crc(&line) ||
-        !read_header(line, &major, &minor))
+    int64_t major, minor;
+    if (!is_header(line) || !take_crc(&line) || !read_header(line, &major, &minor))
         return attune_fault_set(fault, 0, "not a cache of Attune: its first line is not %sMAJOR.MINOR",
                                 magic);
     return 0;
@@ -143,7 +144,7 @@ int attune_document_parse(const char *data, size_t size, struct attune_document 
             return -1;
         if (++lines > ATTUNE_CACHE_LINES_MAX)
             return refuse(fault, "more than %d lines", ATTUNE_CACHE_LINES_MAX);
-        if (take_crc(&header) && read_header(header, &major, &minor)) {
+        if (is_header(line) && take_crc(&header) && read_header(header, &major, &minor)) {
             if (major != ATTUNE_CACHE_MAJOR) {
                 (void)attune_fault_set(fault, 0, "format %lld.%lld, this library reads %d.x",
                                        (long long)major, (long long)minor, ATTUNE_CACHE_MAJOR);
