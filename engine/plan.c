@@ -27,6 +27,19 @@ static enum attune_status lower(struct attune_builder *builder)
     }
 }
 
+static enum attune_status make_shares(struct attune_plan *plan)
+{
+    const size_t size = attune_shares_size(plan->workers);
+    if (plan->schedule != ATTUNE_SCHEDULE_WEIGHTED)
+        return ATTUNE_OK;
+    plan->shares = attune_context_allocate(plan->context, size);
+    if (plan->shares == NULL)
+        return attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory for the shares of %d workers",
+                           plan->workers);
+    memset(plan->shares, 0, size);
+    return ATTUNE_OK;
+}
+
 static enum attune_status build(struct attune_plan *plan)
 {
     const struct attune_shape *shape = &plan->shape;
@@ -40,7 +53,7 @@ static enum attune_status build(struct attune_plan *plan)
         status = attune_plan_choose_packs(plan);
     if (status == ATTUNE_OK)
         status = attune_plan_lay_out(plan, builder.used);
-    return status;
+    return status == ATTUNE_OK ? make_shares(plan) : status;
 }
 
 static void destroy(struct attune_plan *plan)
@@ -48,6 +61,7 @@ static void destroy(struct attune_plan *plan)
     struct attune_context *context = plan->context;
     for (int32_t i = 0; i < ATTUNE_MAX_STEPS; i++)
         attune_projection_release(plan->steps[i].projection);
+    attune_context_free(context, plan->shares);
     attune_context_free(context, plan);
     attune_context_release(context);
 }

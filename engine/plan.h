@@ -9,6 +9,7 @@
 #include "arch/registry.h"
 #include "engine/context.h"
 #include "engine/projection.h"
+#include "engine/shares.h"
 #include "engine/shape.h"
 #include "tuner/lookup.h"
 
@@ -161,6 +162,9 @@ struct attune_plan {
     int32_t needs_all;     /* raw scores are asked for: no tile is skipped */
 
     int32_t workers;
+    enum attune_schedule schedule; /* how items come to workers; never MODEL */
+    struct attune_shares *shares;  /* of ATTUNE_SCHEDULE_WEIGHTED; changed by executions */
+    size_t dealt;                  /* offset of workers + 1 floats: where shares begin */
     int32_t uneven; /* items differ in their numbers of attended pairs */
     size_t core_out;       /* bytes offset of [b][t_q][h * e] when out is projected; else unused */
     size_t partial;        /* kv splits: max, sum and out of each */

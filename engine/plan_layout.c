@@ -102,6 +102,17 @@ static double work_of(const struct attune_plan *plan)
     return work;
 }
 
+/* Left to us, cores of several kinds share by speed. */
+static void choose_schedule(struct attune_plan *plan)
+{
+    const int mixed = attune_topology_worker_kind(plan->workers - 1) != 0;
+    plan->schedule = (enum attune_schedule)plan->parallel.schedule;
+    if (plan->schedule == ATTUNE_SCHEDULE_MODEL)
+        plan->schedule = mixed ? ATTUNE_SCHEDULE_WEIGHTED : ATTUNE_SCHEDULE_EVEN;
+    if (plan->workers == 1)
+        plan->schedule = ATTUNE_SCHEDULE_EVEN;
+}
+
 /* Blocks of rows small enough that every worker has some: bits do not depend on it. */
 static void size_workers(struct attune_plan *plan)
 {
@@ -127,6 +138,7 @@ static void size_workers(struct attune_plan *plan)
         tiles->strip = tiles->q_block;
     plan->q_blocks = ceil_div(rows, tiles->q_block);
     plan->workers = (int32_t)workers;
+    choose_schedule(plan);
     plan->uneven = shape->problem.causal != ATTUNE_CAUSAL_NONE ||
                    shape->problem.window_left >= 0 || shape->problem.window_right >= 0 ||
                    attune_given(shape, ATTUNE_IN_KEY_LENGTHS) ||
@@ -255,6 +267,8 @@ enum attune_status attune_plan_lay_out(struct attune_plan *plan, size_t lowered_
         plan->partial = take(&used, shape->b * shape->g * plan->rows * plan->splits *
                                         plan->partial_stride * (int64_t)sizeof(float));
     }
+    if (plan->schedule == ATTUNE_SCHEDULE_WEIGHTED)
+        plan->dealt = take(&used, (plan->workers + 1) * (int64_t)sizeof(float));
     plan->worker_base = used;
     double total = (double)used + (double)plan->workers * (double)plan->worker.size;
     if (total > 0x1p62)

@@ -108,7 +108,7 @@ static enum attune_status measure(struct session *session, const struct attune_t
     if (status == ATTUNE_OK && key->tier == ATTUNE_KEY_CORE)
         attune_tune_core(&bench, &request->asked, timed.rows, effort, date, tuned);
     else if (status == ATTUNE_OK)
-        attune_tune_parallel(&bench, key, attune_topology_get()->kinds, effort, date, tuned);
+        attune_tune_parallel(&bench, key, effort, date, tuned);
     attune_tune_case_close(&timed);
     attune_context_release(context);
     return status;

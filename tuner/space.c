@@ -159,20 +159,29 @@ void attune_space_combine(const struct attune_model_problem *problem, const int3
     }
 }
 
-void attune_space_parallel(const struct attune_key *key, int32_t kinds, struct attune_space *space)
+/* Every schedule that makes a difference with so many threads. */
+static void add_threads(const struct attune_key *key, int32_t threads, struct attune_space *space)
 {
-    struct attune_choice open = {0};
+    struct attune_choice open = {.threads = threads};
+    if (threads < 1 || threads > key->threads)
+        return;
+    for (open.schedule = ATTUNE_SCHEDULE_EVEN; open.schedule <= ATTUNE_SCHEDULE_WEIGHTED;
+         open.schedule++)
+        if (open.schedule == ATTUNE_SCHEDULE_EVEN ||
+            (threads > 1 && (open.schedule == ATTUNE_SCHEDULE_CLAIMED ||
+                             attune_topology_worker_kind(threads - 1) > 0)))
+            add(space, &open);
+}
+
+void attune_space_parallel(const struct attune_key *key, struct attune_space *space)
+{
+    const struct attune_choice open = {0};
+    int32_t cores;
     space->count = 0;
     add(space, &open);
-    for (int32_t threads = 1;; threads = 2 * threads < key->threads ? 2 * threads : key->threads) {
-        for (open.schedule = ATTUNE_SCHEDULE_EVEN; open.schedule <= ATTUNE_SCHEDULE_WEIGHTED;
-             open.schedule++) {
-            open.threads = threads;
-            if (open.schedule == ATTUNE_SCHEDULE_WEIGHTED ? kinds > 1 && threads > 1
-                                                          : threads > 1 || open.schedule == 1)
-                add(space, &open);
-        }
-        if (threads >= key->threads)
-            break;
-    }
+    add_threads(key, key->threads, space);
+    for (int kind = 0; (cores = attune_topology_kind_cores(kind)) > 0; kind++)
+        add_threads(key, cores, space);
+    for (int32_t threads = 1; threads < key->threads; threads *= 2)
+        add_threads(key, threads, space);
 }

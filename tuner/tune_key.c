@@ -109,12 +109,11 @@ void attune_tune_core(const struct attune_tune_bench *bench,
 }
 
 void attune_tune_parallel(const struct attune_tune_bench *bench, const struct attune_key *key,
-                          int32_t kinds, enum attune_effort effort, int64_t date,
-                          struct attune_tuned *tuned)
+                          enum attune_effort effort, int64_t date, struct attune_tuned *tuned)
 {
     struct attune_space space;
     memset(tuned, 0, sizeof *tuned);
-    attune_space_parallel(key, kinds, &space);
+    attune_space_parallel(key, &space);
     search(bench, NULL, &space, effort, tuned);
     enter(&space.choice[tuned->search.winner], 0, effort, date, tuned);
 }

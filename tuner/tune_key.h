@@ -27,8 +27,7 @@ void attune_tune_core(const struct attune_tune_bench *bench,
                       const struct attune_model_problem *problem, int64_t rows,
                       enum attune_effort effort, int64_t date, struct attune_tuned *tuned);
 void attune_tune_parallel(const struct attune_tune_bench *bench, const struct attune_key *key,
-                          int32_t kinds, enum attune_effort effort, int64_t date,
-                          struct attune_tuned *tuned);
+                          enum attune_effort effort, int64_t date, struct attune_tuned *tuned);
 /* What a choice names, for people: "score_dot avx512_8x48, softmax avx512_u2, strip 8"; only what
  * differs from `other` where that is not NULL. Returns the full length. */
 size_t attune_tuned_text(const struct attune_choice *choice, const struct attune_choice *other,
