@@ -10,7 +10,7 @@
 #include "tuner/measure.h"
 #include "tuner/statistics.h"
 
-#define ATTUNE_SEARCH_CANDIDATES 64
+#define ATTUNE_SEARCH_CANDIDATES 96
 #define ATTUNE_SEARCH_FINALISTS 3
 /* Rounds of a final; again so many while it is undecided, up to the limit. */
 #define ATTUNE_SEARCH_ROUNDS 26

@@ -125,19 +125,22 @@ void attune_space_core(const struct attune_model_problem *problem, int64_t rows,
     vary_tiles(problem, rows, space);
 }
 
-/* The default with every knob that either differs in; where both do, `a`'s. A strip or block that only
- * follows from a kernel is left open, to follow from what the two make. */
+/* `a`'s knob where it has one of its own, else `b`'s; 0 where neither has: it follows from the others. */
+static int32_t either(int32_t base, int32_t a, int32_t b)
+{
+    return a != 0 && a != base ? a : b != 0 && b != base ? b : 0;
+}
+
+/* The default with every knob that either differs in; where both do, `a`'s. */
 static void merge(const struct attune_choice *base, const struct attune_choice *a,
                   const struct attune_choice *b, struct attune_choice *out)
 {
     memset(out, 0, sizeof *out);
     for (int32_t i = 0; i < ATTUNE_OP_COUNT; i++)
         out->kernel[i] = a->kernel[i] != base->kernel[i] ? a->kernel[i] : b->kernel[i];
-    out->strip = a->strip != base->strip ? a->strip : b->strip != base->strip ? b->strip : 0;
-    out->q_block = a->q_block != base->q_block   ? a->q_block
-                   : b->q_block != base->q_block ? b->q_block
-                                                 : 0;
-    out->kv_block = a->kv_block != base->kv_block ? a->kv_block : b->kv_block;
+    out->strip = either(base->strip, a->strip, b->strip);
+    out->q_block = either(base->q_block, a->q_block, b->q_block);
+    out->kv_block = either(base->kv_block, a->kv_block, b->kv_block);
     if (out->strip > 0 && out->q_block > 0)
         out->q_block = out->q_block > out->strip ? out->q_block / out->strip * out->strip : out->strip;
 }
@@ -155,6 +158,16 @@ void attune_space_combine(const struct attune_model_problem *problem, const int3
     for (int32_t i = 1; i < count; i++) {
         merge(base, i == 1 ? &space->choice[ranked[0]] : &joined, &space->choice[ranked[i]], &open);
         joined = open;
+        propose(problem, &open, space);
+    }
+}
+
+void attune_space_extend(const struct attune_model_problem *problem, int32_t best,
+                         const int32_t *ranked, int32_t count, struct attune_space *space)
+{
+    struct attune_choice open;
+    for (int32_t i = 0; i < count; i++) {
+        merge(&space->choice[0], &space->choice[ranked[i]], &space->choice[best], &open);
         propose(problem, &open, space);
     }
 }

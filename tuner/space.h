@@ -24,6 +24,9 @@ void attune_space_core(const struct attune_model_problem *problem, int64_t rows,
  * then more and more of them. */
 void attune_space_combine(const struct attune_model_problem *problem, const int32_t *ranked,
                           int32_t count, struct attune_space *space);
+/* Adds what candidate `best` makes together with each of them. */
+void attune_space_extend(const struct attune_model_problem *problem, int32_t best,
+                         const int32_t *ranked, int32_t count, struct attune_space *space);
 /* Parallel tier: numbers of threads, those that kinds of cores suggest among them, and schedules; [0]
  * leaves both to the engine. */
 void attune_space_parallel(const struct attune_key *key, struct attune_space *space);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Candidates on one axis race; those that beat the default are combined, and all that is left races
- * again; the last three meet the default in the final.
+ * Candidates on one axis race; those that beat the default are combined and race again; the winner is
+ * extended by each of them once more, for a race is short and may have missed one; the last three meet
+ * the default in the final.
  */
 #include "tuner/tune_key.h"
 
@@ -10,11 +11,19 @@
 
 #include "tuner/text.h"
 
-/* Faster ones of the first race that are combined with each other. */
-enum { COMBINED = 5 };
+/* Faster ones of the first race that are combined with each other, and that extend the best of these. */
+enum { COMBINED = 5, EXTENDING = 8 };
 /* By effort: of one sample, and of a key; the races end at these parts of it. */
 static const double sample_seconds[] = {2e-4, 4e-4, 1e-3}, key_seconds[] = {1, 2, 8};
-static const double first_race = 0.35, second_race = 0.55;
+static const double race_ends[] = {0.3, 0.45, 0.6};
+
+/* What the races of a key share. */
+struct race {
+    struct attune_space *space;
+    double begun, limit; /* on the driver's clock */
+    int64_t calls;
+    double *seconds; /* fastest sample of each candidate in the last race */
+};
 
 static int32_t open_from(const struct attune_tune_bench *bench, const struct attune_space *space,
                          int32_t first, int32_t *candidates, int32_t count)
@@ -30,7 +39,7 @@ static int32_t faster_ones(const double *seconds, const int32_t *candidates, int
                            int32_t *faster)
 {
     int32_t found = 0;
-    for (int32_t i = 0; i < count && found < COMBINED; i++)
+    for (int32_t i = 0; i < count; i++)
         if (candidates[i] != 0 && seconds[candidates[i]] < seconds[0])
             faster[found++] = candidates[i];
     return found;
@@ -67,31 +76,50 @@ static void enter(const struct attune_choice *winner, int core, enum attune_effo
     choice->noise = thousandths(search->noise);
 }
 
-/* Race, combination where there is one, second race, final. */
+/* One race among `count` candidates and all that have been added to the space since. */
+static int32_t race(const struct attune_tune_bench *bench, const struct race *race, int32_t number,
+                    int32_t first, int32_t *candidates, int32_t count, int32_t keep)
+{
+    struct attune_search_driver driver = bench->driver;
+    driver.until = race->begun + race_ends[number] * race->limit;
+    count = open_from(bench, race->space, first, candidates, count);
+    return attune_search_race(&driver, 0, candidates, count, keep, race->calls, race->seconds);
+}
+
+/* Combinations of the faster ones on one axis, where the tier has axes; returns who is left. */
+static int32_t combine(const struct attune_tune_bench *bench, const struct attune_model_problem *problem,
+                       const struct race *state, int32_t *candidates, int32_t left)
+{
+    struct attune_space *space = state->space;
+    int32_t faster[EXTENDING + 1], first = space->count;
+    const int32_t better = faster_ones(state->seconds, candidates, left, faster);
+    attune_space_combine(problem, faster, better < COMBINED ? better : COMBINED, space);
+    left = race(bench, state, 1, first, candidates, left, ATTUNE_SEARCH_FINALISTS);
+    first = space->count;
+    attune_space_extend(problem, candidates[0], faster, better, space);
+    return race(bench, state, 2, first, candidates, left, ATTUNE_SEARCH_FINALISTS);
+}
+
 static void search(const struct attune_tune_bench *bench, const struct attune_model_problem *problem,
                    struct attune_space *space, enum attune_effort effort, struct attune_tuned *tuned)
 {
-    struct attune_search_driver timed = bench->driver, *driver = &timed;
-    const double begun = driver->clock.seconds(driver->clock.user), limit = key_seconds[effort];
-    int32_t candidates[ATTUNE_SEARCH_CANDIDATES], faster[COMBINED];
+    struct attune_search_driver driver = bench->driver;
+    int32_t candidates[ATTUNE_SEARCH_CANDIDATES];
     double seconds[ATTUNE_SEARCH_CANDIDATES];
-    int32_t count = open_from(bench, space, 0, candidates, 0);
-    tuned->failed = count == 0 || candidates[0] != 0 || !driver->check(driver->user, 0);
+    struct race state = {.space = space, .begun = driver.clock.seconds(driver.clock.user),
+                         .limit = key_seconds[effort], .seconds = seconds};
+    tuned->failed = space->count == 0 || !bench->open(driver.user, 0, &space->choice[0]) ||
+                    !driver.check(driver.user, 0);
     if (tuned->failed)
         return;
-    const int64_t calls = attune_search_calls(driver, 0, sample_seconds[effort]);
-    driver->until = begun + first_race * limit;
-    int32_t left = attune_search_race(driver, 0, candidates, count, COMBINED + 1, calls, seconds);
-    if (problem != NULL) {
-        const int32_t first = space->count;
-        const int32_t better = faster_ones(seconds, candidates, left, faster);
-        attune_space_combine(problem, faster, better, space);
-        left = open_from(bench, space, first, candidates, left);
-    }
-    driver->until = begun + second_race * limit;
-    left = attune_search_race(driver, 0, candidates, left, ATTUNE_SEARCH_FINALISTS, calls, seconds);
-    driver->until = begun + limit;
-    attune_search_final(driver, 0, candidates, left, calls, &tuned->search);
+    state.calls = attune_search_calls(&driver, 0, sample_seconds[effort]);
+    candidates[0] = 0;
+    int32_t left = race(bench, &state, 0, 1, candidates, 1,
+                        problem != NULL ? EXTENDING + 1 : ATTUNE_SEARCH_FINALISTS);
+    if (problem != NULL)
+        left = combine(bench, problem, &state, candidates, left);
+    driver.until = state.begun + state.limit;
+    attune_search_final(&driver, 0, candidates, left, state.calls, &tuned->search);
     tuned->candidates = space->count;
     tuned->base = space->choice[0];
     tuned->best = space->choice[tuned->search.best >= 0 ? tuned->search.best : 0];
