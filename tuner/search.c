@@ -17,7 +17,7 @@
 #define HOPELESS 1.6
 
 enum { SLOTS = ATTUNE_SEARCH_FINALISTS + 2 }; /* the default, itself again, finalists */
-static const int32_t stage_rounds[] = {2, 3, 4, 6};
+static const int32_t stage_rounds[] = {4, 3, 4, 6};
 enum { STAGES = sizeof stage_rounds / sizeof *stage_rounds };
 
 /* A candidate as the timer's argument. */
