@@ -52,6 +52,9 @@ json_t *attune_cache_sources_json(const struct attune_cache_sources *sources);
 /* cache_show.c */
 void attune_cache_rows_text(const struct attune_cache_view *view, int details, FILE *file);
 json_t *attune_cache_rows_json(const struct attune_cache_view *view);
+/* Kernels and knobs that are not left to the model, each after a blank. */
+void attune_cache_choice_text(const struct attune_choice *choice, FILE *file);
+json_t *attune_cache_choice_json(const struct attune_choice *choice);
 /* cache_why.c: the chain that leads to a problem's choice. An exit code. */
 int attune_cache_why(const char *subject, int json, struct attune_trouble *trouble);
 

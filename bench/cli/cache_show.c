@@ -53,7 +53,7 @@ static void print_day(int64_t date, FILE *file)
         fprintf(file, "%04d-%02d-%02d", day.tm_year + 1900, day.tm_mon + 1, day.tm_mday);
 }
 
-static void print_tiles(const struct attune_choice *choice, FILE *file)
+void attune_cache_choice_text(const struct attune_choice *choice, FILE *file)
 {
     const struct {
         const char *name;
@@ -62,6 +62,9 @@ static void print_tiles(const struct attune_choice *choice, FILE *file)
                  {"kv_block", choice->kv_block}, {"kv_split", choice->kv_split},
                  {"prefetch", choice->prefetch}, {"threads", choice->threads}};
     static const char *const schedules[] = {"", "even", "claimed", "weighted"};
+    for (int i = 0; i < ATTUNE_OP_COUNT; i++)
+        if (choice->kernel[i] != NULL)
+            fprintf(file, " %s", choice->kernel[i]->name);
     for (size_t i = 0; i < sizeof knobs / sizeof *knobs; i++)
         if (knobs[i].value > 0)
             fprintf(file, " %s %d", knobs[i].name, knobs[i].value);
@@ -80,11 +83,10 @@ static void print_choice(const struct attune_choice *choice, FILE *file)
             choice->noise / 10.0, efforts[choice->effort]);
     print_day(choice->date, file);
     fprintf(file, "\n ");
-    for (int i = 0; i < ATTUNE_OP_COUNT; i++)
-        if (choice->kernel[i] != NULL)
-            fprintf(file, " %s", choice->kernel[i]->name);
-    print_tiles(choice, file);
-    fprintf(file, tie ? " keeps the default\n" : "\n");
+    if (tie)
+        fprintf(file, " the default");
+    attune_cache_choice_text(choice, file);
+    fputc('\n', file);
 }
 
 static void print_row(const struct attune_cache_row *row, int details, FILE *file)
@@ -125,7 +127,7 @@ void attune_cache_rows_text(const struct attune_cache_view *view, int details, F
     }
 }
 
-static json_t *choice_json(const struct attune_choice *choice)
+json_t *attune_cache_choice_json(const struct attune_choice *choice)
 {
     json_t *kernels = json_array();
     for (int i = 0; i < ATTUNE_OP_COUNT; i++)
@@ -156,7 +158,7 @@ static json_t *row_json(const struct attune_cache_row *row)
         json_object_set_new(object, "key", json_string(key));
     }
     if (row->usable && line->kind == ATTUNE_LINE_TUNED)
-        json_object_set_new(object, "choice", choice_json(&row->of.choice));
+        json_object_set_new(object, "choice", attune_cache_choice_json(&row->of.choice));
     if (row->usable && line->kind == ATTUNE_LINE_MISSED)
         json_object_set_new(object, "count", json_integer(row->of.missed.count));
     if (row->usable && line->kind == ATTUNE_LINE_BAR)

@@ -3,6 +3,8 @@
  * attune cache inspect --why: the chain that leads from a problem to its choice, as the lookup of plans
  * tells it. Asks the lookup, and decides nothing itself.
  */
+#include <string.h>
+
 #include "bench/cli/cache.h"
 #include "bench/cli/subject.h"
 #include "engine/plan.h"
@@ -21,17 +23,38 @@ static void tell(void *user, const char *line)
         (void)printf("  %s\n", line);
 }
 
+static void begin(struct chain *chain, json_t *object, const char *title)
+{
+    if (object != NULL)
+        chain->steps = json_array();
+    else
+        (void)printf("%s\n", title);
+}
+
+static void end(struct chain *chain, json_t *object, const char *tier,
+                const struct attune_answer *answer)
+{
+    if (object != NULL) {
+        json_object_set_new(object, tier,
+                            json_pack("{s:o, s:s, s:o}", "steps", chain->steps, "origin",
+                                      attune_origin_word(answer->origin), "choice",
+                                      attune_cache_choice_json(&answer->choice)));
+        return;
+    }
+    (void)printf("  that is, by %s:", attune_origin_word(answer->origin));
+    attune_cache_choice_text(&answer->choice, stdout);
+    (void)puts(strcmp(tier, "core") != 0 && answer->choice.threads == 0 && answer->choice.schedule == 0
+                   ? " threads by the amount of work"
+                   : "");
+}
+
 static void explain_core(const struct attune_plan *plan, struct attune_lookup *lookup,
                          struct chain *chain, json_t *object)
 {
     struct attune_answer answer;
-    if (object != NULL)
-        chain->steps = json_array();
-    else
-        (void)printf("core: kernels and tiles\n");
+    begin(chain, object, "core: kernels and tiles");
     attune_lookup_core(lookup, &plan->asked, &answer);
-    if (object != NULL)
-        json_object_set_new(object, "core", chain->steps);
+    end(chain, object, "core", &answer);
 }
 
 static void explain_parallel(const struct attune_plan *plan, struct attune_lookup *lookup,
@@ -41,14 +64,10 @@ static void explain_parallel(const struct attune_plan *plan, struct attune_looku
     struct attune_key key;
     if (plan->context->threads < 2)
         return;
-    if (object != NULL)
-        chain->steps = json_array();
-    else
-        (void)printf("parallel: threads and schedule\n");
+    begin(chain, object, "parallel: threads and schedule");
     attune_plan_parallel_key(plan, &key);
     attune_lookup_parallel(lookup, &key, &answer);
-    if (object != NULL)
-        json_object_set_new(object, "parallel", chain->steps);
+    end(chain, object, "parallel", &answer);
 }
 
 static int explain(struct attune_context *context, const struct attune_problem *problem,

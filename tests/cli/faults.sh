@@ -88,5 +88,13 @@ for call in write fsync linkat rename; do
         done
     done
 done
+# A setuid program asks no environment, neither for a file to read nor for one to write.
+if [ "$(id -u)" -eq 0 ]; then
+    cp "$attune" setuid && chown 65534 setuid && chmod 4755 setuid && chmod 755 .
+    said=$(ATTUNE_CACHE=$folder/mine.cache ./setuid cache path 2>&1)
+    [ $? -eq 2 ] && grep -q "neither XDG_DATA_HOME nor HOME names a folder" <<<"$said" ||
+        fail "setuid: $said"
+    checks=$((checks + 1))
+fi
 [ "$failures" -eq 0 ] && echo "$checks faults, and every file old or new"
 exit $((failures != 0))

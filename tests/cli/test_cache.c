@@ -61,7 +61,8 @@ static struct attune_key key_of_spec(void)
     cli_run(&outcome, "cache", "inspect", "--why", SPEC, "--json", NULL);
     cr_assert_eq(outcome.code, 0, "%s", outcome.err);
     json_t *object = parse_output();
-    const char *line = json_string_value(json_array_get(json_object_get(object, "core"), 0));
+    const json_t *steps = json_object_get(json_object_get(object, "core"), "steps");
+    const char *line = json_string_value(json_array_get(steps, 0));
     cr_assert_eq(strncmp(line, "key: ", 5), 0, "%s", line);
     cr_assert_eq(attune_key_parse(line + 5, strlen(line + 5), &key, &fault), 0, "%s", fault.text);
     json_decref(object);
@@ -152,6 +153,8 @@ Test(cache, a_file_that_travels)
     expect(0, "win 1.250 core dot ");
     cli_run(&outcome, "cache", "inspect", "--why", SPEC, NULL);
     expect(0, "tuned for exactly this key (user)");
+    cr_assert_not_null(strstr(outcome.out, "that is, by tuned: score_dot_"));
+    cr_assert_not_null(strstr(outcome.out, " strip 1 q_block 7 kv_block 192"));
     cli_run(&outcome, "info", "--explain", SPEC, NULL);
     expect(0, "q_block 7 rows");
     cli_run(&outcome, "info", NULL);
