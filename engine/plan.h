@@ -79,6 +79,7 @@ struct attune_prepared_layout {
     int64_t panels;            /* [b][h][panel_stride] */
     int64_t panel_stride;      /* floats: t_k rounded up to the panel's width, times a_pad */
     size_t size;               /* bytes, header included; 0: keys are not prepared */
+    struct attune_prepared_header header; /* what a buffer that this plan reads begins with */
 };
 
 /* Kernels by operation; those that the problem does not need are NULL. */
@@ -87,6 +88,7 @@ struct attune_kernel_choice {
     attune_pack_keys_fn *pack_keys;
     attune_pack_values_fn *pack_values;                 /* of the values' type */
     attune_pack_values_fn *convert[ATTUNE_PACK_I8 + 1]; /* rows of any type, by type */
+    attune_fold_fn *fold;
     attune_expand_rows_fn *expand_rows;
     attune_expand_panels_fn *expand_panels;
     attune_score_dot_fn *score_dot;
@@ -207,6 +209,8 @@ enum attune_status attune_lower_recurrent(struct attune_builder *builder);
  * bring operands into the core's layouts, after it (types follow the operands). */
 enum attune_status attune_plan_choose_core(struct attune_plan *plan);
 enum attune_status attune_plan_choose_packs(struct attune_plan *plan);
+/* execute.c: the header of the prepared keys of a lowered plan. */
+void attune_plan_write_header(struct attune_plan *plan);
 /* plan_layout.c: sizes of blocks, splits and memory. */
 enum attune_status attune_plan_lay_out(struct attune_plan *plan, size_t lowered_bytes);
 

@@ -76,6 +76,7 @@ static enum attune_status choose_score(struct attune_plan *plan)
         return ATTUNE_OK;
     }
     TAKE(SCORE_TANH, score_tanh, fit_rows(plan, ATTUNE_OP_SCORE_TANH, plan->rows, ATTUNE_PANELS));
+    TAKE(FOLD, fold, first(plan, ATTUNE_OP_FOLD));
     TAKE(EXPAND_ROWS, expand_rows, first(plan, ATTUNE_OP_EXPAND_ROWS));
     TAKE(EXPAND_PANELS, expand_panels, first(plan, ATTUNE_OP_EXPAND_PANELS));
     TAKE(SCORE_DIRECT, score_direct, first(plan, ATTUNE_OP_SCORE_DIRECT));
