@@ -31,6 +31,8 @@ enum attune_step_kind {
     ATTUNE_STEP_COPY,    /* rows -> float32 rows, plus a bias where given */
     ATTUNE_STEP_PROJECT, /* rows (or windows of rows) times a weight, by oneDNN */
     ATTUNE_STEP_FOLD,    /* score_vector -> fold, center, scale, reach of each head */
+    ATTUNE_STEP_COMPOSE, /* the location form's two weights -> one, in panels */
+    ATTUNE_STEP_LOCATE,  /* rows of keys -> float32 rows with their location added */
     ATTUNE_STEP_LSTM     /* the LSTM's weights -> the layouts of the lstm kernel */
 };
 
@@ -45,7 +47,7 @@ struct attune_step {
     int32_t accumulate;                        /* add to dst instead of overwriting */
     struct attune_projection *projection;
 };
-#define ATTUNE_MAX_STEPS 24 /* the most that a lowering makes is 14 (location, all half precision) */
+#define ATTUNE_MAX_STEPS 24 /* the most that a lowering makes is 13 (location, all half precision) */
 
 /* score_tanh's vectors of one head, in the workspace: floats from `offset`. */
 struct attune_fold_layout {
@@ -60,6 +62,16 @@ struct attune_lstm_layout {
     size_t offset;
     int64_t lanes, n_pad, a_pad;
     int64_t a, b, bias, r, w, u, hidden, total; /* float offsets of each piece */
+};
+
+/* The location form: its weights composed, in the workspace: floats from `offset`. */
+struct attune_location_layout {
+    size_t offset;
+    int64_t panels;  /* [a / columns][width][columns]; before them [a][width] */
+    int64_t sound;   /* 1 where float32 holds it */
+    int64_t columns; /* of a panel of `wsum` */
+    struct attune_view kernel, w_location, previous;
+    attune_wsum_fn *wsum; /* of many rows, whatever the core takes */
 };
 
 /* Prepared keys: this header, then the payload. */
@@ -137,6 +149,7 @@ struct attune_plan {
     struct attune_step *out_projection;   /* self dot over x with out_weight: the last step */
     struct attune_fold_layout fold;
     struct attune_lstm_layout lstm;
+    struct attune_location_layout location;
     struct attune_prepared_layout prepared;
 
     int64_t group;         /* query heads that share keys: h / g */

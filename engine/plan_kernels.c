@@ -91,6 +91,11 @@ enum attune_status attune_plan_choose_core(struct attune_plan *plan)
     TAKE(ADJUST, adjust, first(plan, ATTUNE_OP_ADJUST));
     TAKE(SOFTMAX, softmax, first(plan, ATTUNE_OP_SOFTMAX));
     TAKE(WSUM, wsum, fit_rows(plan, ATTUNE_OP_WSUM, plan->rows, ATTUNE_PANELS));
+    if (plan->shape.problem.form == ATTUNE_LOCATION) { /* a wsum over all keys, not the core's */
+        const struct attune_kernel *many = first(plan, ATTUNE_OP_WSUM);
+        plan->location.wsum = many->run.wsum;
+        plan->location.columns = many->width;
+    }
     TAKE(MERGE, merge, first(plan, ATTUNE_OP_MERGE));
     TAKE(FINISH, finish, first(plan, ATTUNE_OP_FINISH));
     TAKE(WEIGHTS, weights, first(plan, ATTUNE_OP_WEIGHTS));
