@@ -19,7 +19,7 @@ VINLINE float fold_scale(const struct attune_fold_args *args, int *sound)
     for (int64_t t = 0; t < args->a; t += VLANES) {
         const int64_t rest = args->a - t;
         const vf u = rest >= VLANES ? vload(args->u + t) : vload_tail(args->u + t, rest);
-        largest = vmax(largest, vabs(u));
+        largest = vmax(vabs(u), largest);
         nan = vselect(veq(u, u), nan, u);
     }
     const float scale = vhmax(largest), unordered = vhsum(nan);
@@ -38,7 +38,7 @@ VINLINE void fold_terms(const struct attune_fold_args *args, int64_t t, float sc
         const vf share = vdiv(u, vset1(scale)), dropped = vset1(ATTUNE_FOLD_DROPPED);
         const vm kept = vlt(vset1(least), vabs(share));
         const vf fold = vselect(kept, vdiv(vset1(scale), u), dropped);
-        *largest = vmax(*largest, vselect(kept, vabs(fold), vzero()));
+        *largest = vmax(vselect(kept, vabs(fold), vzero()), *largest);
         vstore(half + x, vselect(kept, vmul(share, vset1(0.5f)), vset1(1 / ATTUNE_FOLD_DROPPED)));
         if (room >= VLANES)
             vstore(args->fold + t + x, fold);

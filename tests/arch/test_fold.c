@@ -25,6 +25,7 @@ static void fill(const struct fold_case *c, float *u)
         if (c->small && t % 5 == 2) u[t] *= t % 2 ? 0x1p-31f : 0.0f;
     }
     if (c->special != 0) u[c->a / 2] = c->special;
+    if (c->special != 0) u[0] = c->size; /* the largest lies before it */
 }
 
 struct folded {
