@@ -38,6 +38,24 @@ enum attune_status attune_plan_lacks(const struct attune_plan *plan, enum attune
             TAKE(OP, member, plan->choice.kernel[ATTUNE_OP_##OP]);                                 \
     } while (0)
 
+/* The fused kernel stands in for the three where nothing has to see the scores and it gives their bits:
+ * panels as wide as its own, sums in two chains. */
+static void choose_tile(struct attune_plan *plan)
+{
+    const struct attune_kernel *score = plan->kernel.row[ATTUNE_OP_SCORE_DOT];
+    const struct attune_kernel *softmax = plan->kernel.row[ATTUNE_OP_SOFTMAX];
+    const struct attune_kernel *wsum = plan->kernel.row[ATTUNE_OP_WSUM], *kernel = NULL;
+    if (score == NULL || score->layout != ATTUNE_PANELS || softmax->terms != 2 || plan->shown ||
+        plan->needs_all)
+        return;
+    while ((kernel = attune_model_next(&plan->asked, ATTUNE_OP_TILE, kernel)) != NULL)
+        if (kernel->width == score->width && kernel->width == wsum->width) {
+            plan->kernel.row[ATTUNE_OP_TILE] = kernel;
+            plan->kernel.tile = kernel->run.tile;
+            return;
+        }
+}
+
 enum attune_status attune_plan_choose_core(struct attune_plan *plan)
 {
     enum attune_status status = attune_plan_choose(plan);
@@ -52,6 +70,7 @@ enum attune_status attune_plan_choose_core(struct attune_plan *plan)
     TAKE_CHOSEN(ADJUST, adjust);
     TAKE_CHOSEN(SOFTMAX, softmax);
     TAKE_CHOSEN(WSUM, wsum);
+    choose_tile(plan);
     TAKE_CHOSEN(MERGE, merge);
     TAKE_CHOSEN(FINISH, finish);
     TAKE_CHOSEN(WEIGHTS, weights);

@@ -22,6 +22,7 @@ static attune_check_fn *const checks[ATTUNE_OP_COUNT] = {
     [ATTUNE_OP_ADJUST] = attune_check_adjust,
     [ATTUNE_OP_SOFTMAX] = attune_check_softmax,
     [ATTUNE_OP_WSUM] = attune_check_wsum,
+    [ATTUNE_OP_TILE] = attune_check_tile,
     [ATTUNE_OP_MERGE] = attune_check_merge,
     [ATTUNE_OP_FINISH] = attune_check_finish,
     [ATTUNE_OP_WEIGHTS] = attune_check_weights,
