@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -109,6 +110,18 @@ Test(tune, a_list_of_specs)
     (void)fclose(file);
     cli_run(&outcome, "tune", "--dry-run", "--from", path, NULL);
     expect(2, "line 2");
+}
+
+/* Whether it has begun to measure by then or not: it ends as interrupted, and what it saved can be read. */
+Test(tune, an_interruption_keeps_what_is_done, .timeout = 120)
+{
+    const int status = system("timeout --preserve-status -s INT 1 " ATTUNE_COMMAND
+                              " tune --force --threads 1 >/dev/null 2>&1");
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 130, "status %d", status);
+    cli_run(&outcome, "cache", "verify", NULL);
+    cr_assert_leq(outcome.code, 1, "%s%s", outcome.out, outcome.err);
+    cli_run(&outcome, "tune", "--dry-run", "--threads", "1", NULL);
+    expect(0, "would be tuned");
 }
 
 Test(tune, wrong_use)

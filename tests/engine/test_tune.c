@@ -182,6 +182,42 @@ Test(tune, missed_keys_are_recorded_and_tuned, .timeout = 120)
     attune_context_release(context);
 }
 
+/* The caller's pool loses its threads now and then: nothing can be measured on it. */
+static void unsteady_for(void *user, int64_t count, void (*body)(void *argument, int64_t index),
+                         void *argument)
+{
+    static uint32_t turn = 1;
+    (void)user;
+    for (int64_t i = 0; i < count; i++)
+        body(argument, i);
+    turn = turn * 1664525u + 1013904223u;
+    (void)usleep((turn >> 20) % 1500);
+}
+
+Test(tune, a_machine_too_unsteady_is_unfit, .timeout = 120)
+{
+    const struct attune_problem problem = problem_of(200, 64); /* work for two */
+    const struct attune_context_options options = {.struct_size = sizeof options, .threads = 2,
+                                                   .cache_path = path, .parallel_for = unsteady_for};
+    struct attune_tune_options how = {.struct_size = sizeof how, .progress = note, .force = 1};
+    struct attune_context *context = open_context(1);
+    struct events events = {0};
+    how.user = &events;
+    cr_assert_eq(attune_tune(context, &problem, 1, &how), ATTUNE_OK, "the core's key, on one thread");
+    attune_context_release(context);
+    cr_assert_eq(attune_context_create(&options, &context), ATTUNE_OK);
+    how.force = 0;
+    how.effort = ATTUNE_TUNE_QUICK;
+    events = (struct events){0};
+    cr_assert_eq(attune_tune(context, &problem, 1, &how), ATTUNE_ERROR_UNFIT);
+    cr_assert_eq(events.count[ATTUNE_TUNE_KNOWN], 1);
+    cr_assert_eq(events.count[ATTUNE_TUNE_NOISY], 1);
+    cr_assert_eq(entered(&events), 0, "nothing is saved");
+    how.force = 1;
+    cr_assert_eq(attune_tune(context, &problem, 1, &how), ATTUNE_OK, "but by force");
+    attune_context_release(context);
+}
+
 static void count_line(void *user, enum attune_log_level level, const char *message)
 {
     (void)level;
