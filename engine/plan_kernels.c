@@ -11,7 +11,7 @@ static const struct attune_kernel *for_type(const struct attune_plan *plan,
                                             enum attune_operation operation, int32_t dtype)
 {
     const struct attune_kernel *kernel = NULL;
-    while ((kernel = attune_kernel_next(operation, plan->context->features, kernel)) != NULL)
+    while ((kernel = attune_model_next(&plan->asked, operation, kernel)) != NULL)
         if (kernel->dtype == dtype)
             return kernel;
     return NULL;
@@ -74,8 +74,7 @@ enum attune_status attune_plan_choose_core(struct attune_plan *plan)
     TAKE_CHOSEN(MERGE, merge);
     TAKE_CHOSEN(FINISH, finish);
     TAKE_CHOSEN(WEIGHTS, weights);
-    if (plan->shape.kind == ATTUNE_SCORE_TANH)
-        TAKE(FOLD, fold, attune_model_next(&plan->asked, ATTUNE_OP_FOLD, NULL));
+    TAKE_CHOSEN(FOLD, fold);
     if (plan->shape.problem.form == ATTUNE_LOCATION) { /* a wsum over all keys, not the core's */
         const struct attune_kernel *many = attune_model_next(&plan->asked, ATTUNE_OP_WSUM, NULL);
         plan->location.wsum = many->run.wsum;

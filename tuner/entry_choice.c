@@ -231,6 +231,7 @@ static unsigned scores_of(enum attune_operation operation)
         return 1u << ATTUNE_KEY_DOT;
     case ATTUNE_OP_SCORE_TANH:
     case ATTUNE_OP_SCORE_DIRECT:
+    case ATTUNE_OP_FOLD:
     case ATTUNE_OP_EXPAND_ROWS:
     case ATTUNE_OP_EXPAND_PANELS:
         return 1u << ATTUNE_KEY_TANH;
