@@ -241,15 +241,21 @@ struct attune_merge_args {
 };
 typedef void attune_merge_fn(const struct attune_merge_args *args);
 
-/* finish: out[c] = (o[c] / sum) * scale for c < e. Returns non-zero when float32 has held the row: all of
- * out is finite, and no o[c] is denormal: its products lost bits that rounding to float32 does not cost. */
+/* finish: out[i * ldout + c] = (o[i * ldo + c] / sum[i]) * scale for i < m, c < e. The quotient is rounded
+ * once, exact where it is a float; one within 2^-22 ulp of the middle between two may become either, and
+ * one of |o| < 2^-100 may be off by 1.5 ulp. flawed[i] = 0 when float32 has held the row: all of out is
+ * finite, and no o is denormal (its products lost bits that rounding to float32 does not cost); otherwise
+ * flawed[i] = 1 and out is unspecified. */
 struct attune_finish_args {
     const float *o;
-    int64_t e;
-    float sum, scale;
+    int64_t ldo, m, e;
+    const float *sum;
+    float scale;
     float *out;
+    int64_t ldout;
+    uint8_t *flawed;
 };
-typedef int attune_finish_fn(const struct attune_finish_args *args);
+typedef void attune_finish_fn(const struct attune_finish_args *args);
 
 /* weights: one row of alignments from adjusted scores: w[j] = 2^(factor * (s[j] - row_max)) / row_sum,
  * exactly 0 for s = -inf. w may equal s. */

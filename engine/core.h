@@ -139,6 +139,9 @@ void attune_core_write_lse(const struct attune_worker *worker, const struct attu
 int attune_core_finish(struct attune_worker *worker, int64_t row, float max, float sum,
                        const float *out);
 
+/* The same of every row of the block; again[row] is set where it would return 0. */
+void attune_core_finish_rows(struct attune_worker *worker, uint8_t *again);
+
 /* core_exact.c: one row in float64, where float32 overflowed or data are not finite. */
 void attune_core_exact_row(struct attune_worker *worker, int64_t row);
 
