@@ -6,8 +6,10 @@
  */
 #include "tuner/measure.h"
 
-#include <stdlib.h>
+#include <stddef.h>
 #include <time.h>
+
+#include "tuner/statistics.h"
 
 enum { MIN_SAMPLES = 5 };
 
@@ -18,20 +20,31 @@ double attune_clock_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-double attune_measure_sample(attune_measured_fn *run, void *argument, int64_t calls)
+static double monotonic(void *user)
 {
-    const double start = attune_clock_seconds();
-    for (int64_t i = 0; i < calls; i++)
-        run(argument);
-    return (attune_clock_seconds() - start) / (double)calls;
+    (void)user;
+    return attune_clock_seconds();
 }
 
-int64_t attune_measure_calibrate(attune_measured_fn *run, void *argument, double sample_seconds)
+const struct attune_clock attune_clock_monotonic = {monotonic, NULL};
+
+double attune_measure_sample_on(const struct attune_clock *clock, attune_measured_fn *run,
+                                void *argument, int64_t calls)
+{
+    const double start = clock->seconds(clock->user);
+    for (int64_t i = 0; i < calls; i++)
+        run(argument);
+    return (clock->seconds(clock->user) - start) / (double)calls;
+}
+
+int64_t attune_measure_calibrate_on(const struct attune_clock *clock, attune_measured_fn *run,
+                                    void *argument, double sample_seconds)
 {
     run(argument);
     int64_t calls = 1;
     for (;;) {
-        const double seconds = attune_measure_sample(run, argument, calls) * (double)calls;
+        const double seconds =
+            attune_measure_sample_on(clock, run, argument, calls) * (double)calls;
         if (seconds >= sample_seconds || calls >= (INT64_C(1) << 40))
             return calls;
         /* Grow by what is missing plus a tenth, never more than tenfold: the first calls run slower
@@ -42,19 +55,21 @@ int64_t attune_measure_calibrate(attune_measured_fn *run, void *argument, double
     }
 }
 
-static int compare_doubles(const void *a, const void *b)
+double attune_measure_sample(attune_measured_fn *run, void *argument, int64_t calls)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    return attune_measure_sample_on(&attune_clock_monotonic, run, argument, calls);
+}
+
+int64_t attune_measure_calibrate(attune_measured_fn *run, void *argument, double sample_seconds)
+{
+    return attune_measure_calibrate_on(&attune_clock_monotonic, run, argument, sample_seconds);
 }
 
 void attune_measure_summarize(double *samples, int32_t count, int64_t calls,
                               struct attune_measurement *result)
 {
-    qsort(samples, (size_t)count, sizeof *samples, compare_doubles);
+    result->median = attune_statistics_median(samples, count);
     result->minimum = samples[0];
-    result->median =
-        count % 2 ? samples[count / 2] : 0.5 * (samples[count / 2 - 1] + samples[count / 2]);
     result->calls = calls;
     result->samples = count;
 }
