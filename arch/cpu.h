@@ -56,6 +56,21 @@ int attune_cpu_mask(const char *max_isa, uint32_t *features);
 /* "scalar, avx2, avx512, neon", for error texts. */
 const char *attune_cpu_isa_words(void);
 
+/* A counter that runs at one rate on every core, in units of its own: for times too short for a call
+ * of the clock. */
+static inline uint64_t attune_cpu_ticks(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+#else
+    return 0;
+#endif
+}
+
 /* For the body of a loop that waits for another thread's store. */
 static inline void attune_cpu_relax(void)
 {

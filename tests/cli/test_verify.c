@@ -7,7 +7,7 @@
 
 #include "bench/cli/spec.h"
 #include "bench/synthetic.h"
-#include "bench/timing.h"
+#include "bench/runner.h"
 #include "bench/verify.h"
 
 static const char *const specs[] = {
