@@ -17,8 +17,9 @@
 #include "bench/machine.h"
 
 enum { ROUNDS = 12 };
-/* Seconds of float64 reference for a case: within a budget, and where nobody waits for the end. */
-static const double check_in_budget = 0.1, check_alone = 1;
+/* Seconds of float64 reference for a case: within a budget, and where nobody waits for the end; there
+ * for all cases together too. */
+static const double check_in_budget = 0.1, check_alone = 1, check_most = 10;
 static const double default_seconds = 1, least_seconds = 0.05, most_seconds = 2.5;
 static const double explain_seconds = 0.25;
 
@@ -36,16 +37,10 @@ struct session {
     struct attune_table table;
 };
 
-/* A kernel alone runs on one thread; where several settings allow it, under the first. */
-static int belongs(const struct attune_bench *bench, const struct attune_bench_case *one, int setting)
+/* A kernel alone is compared with the roofs of its own instruction set. */
+static int belongs(const struct attune_bench_case *one, const struct attune_bench_setting *setting)
 {
-    if (one->source != ATTUNE_BENCH_KERNEL)
-        return 1;
-    for (int i = 0; i <= setting; i++)
-        if (bench->settings[i].threads == 1 &&
-            attune_kernel_usable(one->kernel, bench->settings[i].features))
-            return i == setting;
-    return 0;
+    return one->source != ATTUNE_BENCH_KERNEL || strcmp(one->kernel->isa, setting->isa) == 0;
 }
 
 static int list_trials(struct session *session, struct attune_trouble *trouble)
@@ -57,7 +52,7 @@ static int list_trials(struct session *session, struct attune_trouble *trouble)
         return attune_trouble_memory(trouble, "the list of trials");
     for (int i = 0; i < bench->case_count; i++)
         for (int j = 0; j < bench->setting_count; j++)
-            if (belongs(bench, &bench->cases[i], j)) {
+            if (belongs(&bench->cases[i], &bench->settings[j])) {
                 session->trials[session->count].of = &bench->cases[i];
                 session->trials[session->count++].setting = &bench->settings[j];
             }
@@ -125,7 +120,9 @@ static void open_trial(struct session *session, int index)
 {
     struct attune_bench_trial *trial = &session->trials[index];
     const int before = checked_before(session, index);
-    const double check = session->bench->budget > 0 ? check_in_budget : check_alone;
+    const double check = session->bench->budget > 0
+                             ? check_in_budget
+                             : fmin(check_alone, check_most / session->bench->case_count);
     if (index == 0 || session->trials[index - 1].of != trial->of)
         trial->code = attune_bench_open_case(trial->of, &trial->trouble);
     else if (session->trials[index - 1].entry == NULL)
@@ -228,8 +225,10 @@ static void run_batch(struct session *session, int count)
     const double share = left * count / (session->count - first);
     session->batch_first = first;
     session->batch_count = count;
-    for (int i = 0; i < count && !attune_interrupted(); i++)
+    for (int i = 0; i < count && !attune_interrupted(); i++) {
+        (void)on_step(session, 0);
         open_trial(session, first + i);
+    }
     measure(session, share - (attune_clock_seconds() - before));
     attune_progress_clear(&session->progress);
     for (int i = 0; i < count; i++) {

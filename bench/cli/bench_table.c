@@ -73,11 +73,15 @@ static const char *number(double value, char text[16])
 static const char *seconds(double value, char text[24])
 {
     char digits[16];
-    const double scaled = value < 1e-3 ? 1e6 * value : value < 1 ? 1e3 * value : value;
+    const double scaled = value < 1e-6   ? 1e9 * value
+                          : value < 1e-3 ? 1e6 * value
+                          : value < 1    ? 1e3 * value
+                                         : value;
     snprintf(text, 24, "%s %s", number(scaled, digits),
-             value < 1e-3 ? "us"
-             : value < 1  ? "ms"
-                          : "s");
+             value < 1e-6   ? "ns"
+             : value < 1e-3 ? "us"
+             : value < 1    ? "ms"
+                            : "s");
     return text;
 }
 
@@ -152,15 +156,17 @@ static void print_by_name(struct attune_table *table, const struct attune_bench_
 {
     const struct attune_figures *figures = &trial->figures;
     const struct attune_bench_setting *setting = trial->setting;
-    char time[24], rate[16], threads[40], share[32];
+    char time[24], rate[16], threads[40], share[32], kernels[16];
     snprintf(threads, sizeof threads, "%d%s%s%s", setting->threads,
              setting->isa_asked[0] ? " " : "", setting->isa_asked,
              setting->untuned ? " untuned" : "");
     snprintf(share, sizeof share, "%.1f %% of %-4s", 100 * figures->share, figures->bound.name);
-    fprintf(table->file, "%-*s  %-10s  %8s  %4.1f %%  %6s %-8s  %14s  %d%s\n", table->width,
+    snprintf(kernels, sizeof kernels, "%d", set);
+    fprintf(table->file, "%-*s  %-10s  %8s  %4.1f %%  %6s %-8s  %14s  %s%s\n", table->width,
             trial->of->name, threads, seconds(figures->minimum, time), 100 * figures->noise,
             number(1e-9 * figures->bound.amount / figures->minimum, rate),
-            unit_word(figures->bound.unit), share, set, figures->settled ? "" : "  not settled");
+            unit_word(figures->bound.unit), share, set ? kernels : "",
+            figures->settled ? "" : "  not settled");
 }
 
 static void print_described(struct attune_table *table, const struct attune_bench_trial *trial,
@@ -211,7 +217,8 @@ static void count_family(struct attune_table *table, const struct attune_bench_t
 
 void attune_table_row(struct attune_table *table, const struct attune_bench_trial *trial)
 {
-    const int set = kernels_number(table, trial->kernels);
+    /* A kernel alone says it in its name. */
+    const int set = trial->of->kernel ? 0 : kernels_number(table, trial->kernels);
     if (table->rows++ == 0)
         print_head(table);
     if (table->bench->by_name)

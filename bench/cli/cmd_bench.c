@@ -53,7 +53,7 @@ static const char notes[] =
     "  attune bench                             what this CPU does, in half a minute\n"
     "  attune bench 'decode/*' --explain        one family, and where its time goes\n"
     "  attune bench --suite standard -o a.jsonl for attune compare\n"
-    "  attune bench --kernel 'score_dot_*' --isa all\n"
+    "  attune bench --kernel 'score_dot_*'      kernels alone, each instruction set\n"
     "\n"
     "How close a result is to what the machine could do is its share of the roof that binds: of the\n"
     "FMA peak, of the tanh score's arithmetic, or of the bandwidth of the cache or memory that holds\n"
@@ -190,15 +190,19 @@ static int add_suite_cases(struct request *request, int argc, char **argv)
     return code;
 }
 
-static int needs_one_thread(const struct request *request)
+/* A kernel alone runs on one thread, below the roofs of its own instruction set. */
+static int choose_for_kernels(struct request *request)
 {
-    for (int i = 0; i < request->bench.setting_count; i++)
-        if (request->bench.settings[i].threads == 1)
-            return 0;
-    return request->has_kernels
-               ? attune_options_wrong(&usage, "--kernel: a kernel alone runs on 1 thread, which "
-                                              "--threads leaves out")
-               : 0;
+    struct attune_bench *bench = &request->bench;
+    for (int i = 0; i < bench->case_count; i++)
+        if (bench->cases[i].source != ATTUNE_BENCH_KERNEL)
+            return attune_options_wrong(&usage, "--kernel: not together with other cases");
+    if (bench->threads && strcmp(bench->threads, "1") != 0)
+        return attune_options_wrong(&usage, "--kernel: a kernel alone runs on 1 thread");
+    bench->threads = "1";
+    if (!bench->isa)
+        bench->isa = "all";
+    return 0;
 }
 
 /* Settings beside the suite's own two take as long again. */
@@ -222,13 +226,13 @@ static int take_arguments(struct request *request, int argc, char **argv, int *i
     code = add_suite_cases(request, argc, argv);
     if (code || bench->list)
         return code;
+    if (request->has_kernels && (code = choose_for_kernels(request)) != 0)
+        return code;
     if (!bench->threads)
-        bench->threads = request->has_kernels && bench->case_count > 0 && !request->has_tier ? "1"
-                         : bench->by_name                                           ? "1,all"
-                                                                                    : "all";
+        bench->threads = bench->by_name ? "1,all" : "all";
     code = attune_bench_add_settings(bench, &usage);
     fit_budget(bench);
-    return code ? code : needs_one_thread(request);
+    return code;
 }
 
 int attune_command_bench(int argc, char **argv)
