@@ -219,13 +219,48 @@ static enum attune_status read_object(json_t *object, long long line,
     return into ? read_fields(kind, object, line, into) : NO_MEMORY();
 }
 
+/* Escapes of control characters become blanks, so that no text of a file moves anybody's cursor. Raw
+ * ones are no JSON. */
+static void blank_controls(char *text, size_t length)
+{
+    for (size_t i = 0; i + 1 < length; i++) {
+        size_t size = 0;
+        if (text[i] != '\\')
+            continue;
+        if (strchr("bfnrt", text[i + 1]))
+            size = 2;
+        else if (text[i + 1] == 'u' && i + 5 < length && text[i + 2] == '0' && text[i + 3] == '0' &&
+                 (strchr("0189", text[i + 4]) || (text[i + 4] == '7' && strchr("fF", text[i + 5]))))
+            size = 6;
+        if (size > 0)
+            memset(text + i, ' ', size);
+        else
+            i++; /* what is escaped is no backslash of its own */
+    }
+}
+
+static json_t *load_line(const char *text, size_t length, json_error_t *error)
+{
+    char *copy = malloc(length);
+    json_t *object = NULL;
+    if (copy) {
+        memcpy(copy, text, length);
+        blank_controls(copy, length);
+        object = json_loadb(copy, length, JSON_REJECT_DUPLICATES, error);
+    }
+    free(copy);
+    return object;
+}
+
 static enum attune_status read_line(const char *text, size_t length, long long line,
                                     struct attune_results *results)
 {
-    json_error_t error;
+    json_error_t error = {0};
     if (length > MAX_LINE)
         return WRONG("line %lld: is longer than %d bytes", line, MAX_LINE);
-    json_t *object = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+    json_t *object = load_line(text, length, &error);
+    if (!object && error.text[0] == '\0')
+        return NO_MEMORY();
     if (!object && json_error_code(&error) == json_error_out_of_memory)
         return NO_MEMORY();
     if (!object)

@@ -65,7 +65,7 @@ struct attune_bench {
     struct attune_bench_setting settings[ATTUNE_BENCH_SETTINGS];
     int setting_count;
     int by_name;            /* the table names cases, instead of describing them */
-    int json, explain, list, tuning; /* tuning: 0 as the environment says, 1 tuned, 2 untuned, 3 both */
+    int json, explain, list, serve, tuning; /* tuning: 0 as the environment says, 1 tuned, 2 untuned, 3 both */
     double seconds;         /* of samples a result; 0: what the budget leaves */
     double budget;          /* seconds in all; 0: none */
     const char *threads, *isa, *output, *label;

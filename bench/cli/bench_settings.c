@@ -161,6 +161,8 @@ int attune_bench_open_settings(struct attune_bench *bench, struct attune_trouble
         setting->features = attune_cpu_detect()->usable;
         attune_cpu_mask(isa ? isa : getenv("ATTUNE_MAX_ISA"), &setting->features);
         setting->isa = attune_kernel_next(ATTUNE_OP_SOFTMAX, setting->features, NULL)->isa;
+        if (bench->serve)
+            continue; /* what is compared live needs no roofs */
         setting->probes = find_probes(bench, setting);
         if (!setting->probes)
             return attune_trouble_memory(trouble, "buffers of the probes");

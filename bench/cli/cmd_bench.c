@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bench/cli/bench.h"
+#include "bench/cli/serve.h"
 #include "bench/cli/spec.h"
 
 enum {
@@ -23,7 +24,8 @@ enum {
     OPTION_JSON,
     OPTION_DATA,
     OPTION_LIST,
-    OPTION_LABEL
+    OPTION_LABEL,
+    OPTION_SERVE
 };
 
 static const struct attune_option options[] = {
@@ -45,6 +47,7 @@ static const struct attune_option options[] = {
     {'o', "output", "FILE", "write all of it to a file of results (JSON Lines)"},
     {OPTION_LABEL, "label", "TEXT", "what to call this machine or build in comparisons"},
     {OPTION_JSON, "json", NULL, "one JSON object a line for each result instead of a table"},
+    {OPTION_SERVE, "serve", NULL, "take samples on request: the other end of attune compare --live"},
     {OPTION_LIST, "list", NULL, "show the cases chosen, and measure nothing"},
 };
 
@@ -159,6 +162,9 @@ static int take_option(struct request *request, int id)
     case OPTION_JSON:
         bench->json = 1;
         return 0;
+    case OPTION_SERVE:
+        bench->serve = 1;
+        return 0;
     case OPTION_LIST:
         bench->list = 1;
         return 0;
@@ -223,7 +229,8 @@ static int take_arguments(struct request *request, int argc, char **argv, int *i
             return code;
     if (*id == ATTUNE_OPTIONS_EXIT)
         return code;
-    code = add_suite_cases(request, argc, argv);
+    if (!bench->serve)
+        code = add_suite_cases(request, argc, argv);
     if (code || bench->list)
         return code;
     if (request->has_kernels && (code = choose_for_kernels(request)) != 0)
@@ -243,6 +250,8 @@ int attune_command_bench(int argc, char **argv)
     if (code == 0 && id != ATTUNE_OPTIONS_EXIT) {
         if (request.bench.list)
             attune_bench_print_list(&request.bench);
+        else if (request.bench.serve)
+            code = attune_bench_serve(&request.bench);
         else
             code = attune_bench_run(&request.bench);
     }
