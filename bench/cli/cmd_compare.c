@@ -63,7 +63,7 @@ static const char notes[] =
     "\n"
     "--live starts two processes and gives each problem to both, a sample each in the order A B B A;\n"
     "pages lie elsewhere in each process, so both are started several times, and a difference counts\n"
-    "where the interval of the launches' medians lies beyond --effect. A side is the path of an\n"
+    "where the 95 % interval over the launches lies beyond --effect. A side is the path of an\n"
     "attune command, or settings NAME=VALUE (several with blanks between) for this command.\n";
 
 static const struct attune_usage usage = {
@@ -128,7 +128,7 @@ static int take_live_option(struct request *request, int id)
     case OPTION_EFFECT:
         return read_percent("effect", optarg, &request->with.effect);
     case OPTION_LAUNCHES:
-        code = attune_options_integer(&usage, "launches", optarg, 3, 99, &number);
+        code = attune_options_integer(&usage, "launches", optarg, 6, 99, &number);
         request->with.launches = (int)number;
         return code;
     case OPTION_SECONDS:

@@ -16,7 +16,7 @@
 #include "bench/cli/progress.h"
 #include "tuner/statistics.h"
 
-enum { LAUNCHES_MOST = 99, BLOCKS_MOST = 256, LEAST_BLOCKS = 3, LEAST_LAUNCHES = 3 };
+enum { LAUNCHES_MOST = 99, BLOCKS_MOST = 256, LEAST_BLOCKS = 3, LEAST_LAUNCHES = 6 };
 static const double confidence = 0.95;
 /* A sample, as a part of a case's time in a launch. */
 static const double sample_part = 0.025;
@@ -55,46 +55,57 @@ static int choose(struct match *match)
     return code;
 }
 
-/* A sample of one side, its minimum kept. */
-static int sample(struct match *match, struct contest *contest, int which, int64_t calls,
-                  double *sum, struct attune_trouble *trouble)
+/* Samples of one case in one launch. */
+struct bout {
+    int64_t calls;
+    double sample[2][2 * BLOCKS_MOST];
+    int32_t count[2];
+};
+
+static int sample(struct match *match, struct bout *bout, int which, struct attune_trouble *trouble)
 {
-    double seconds = 0;
-    const int code = attune_side_sample(&match->side[which], calls, &seconds, trouble);
+    double *seconds = &bout->sample[which][bout->count[which]++];
+    const int code = attune_side_sample(&match->side[which], bout->calls, seconds, trouble);
     if (strcmp(match->live->threads, "1") != 0)
         (void)usleep(pause_us);
-    sum[which] += seconds;
-    if (code == 0)
-        contest->fastest[which] = fmin(contest->fastest[which], seconds);
     return code;
 }
 
+/* A side's lower quartile: what it takes undisturbed, without the luck that a minimum needs. */
+static double quartile(struct bout *bout, int which)
+{
+    (void)attune_statistics_median(bout->sample[which], bout->count[which]); /* sorts */
+    return bout->sample[which][bout->count[which] / 4];
+}
+
 /* Blocks of A B B A, or B A A B in every other launch, until the case's time is over. */
-static int run_blocks(struct match *match, struct contest *contest, int64_t calls, int launch,
+static int run_blocks(struct match *match, struct contest *contest, struct bout *bout, int launch,
                       struct attune_trouble *trouble)
 {
     static const int order[] = {0, 1, 1, 0};
-    double ratio[BLOCKS_MOST], warm[2] = {0, 0};
-    int32_t count = 0;
-    int code = sample(match, contest, launch % 2, calls, warm, trouble);
+    int code = sample(match, bout, launch % 2, trouble);
     if (code == 0)
-        code = sample(match, contest, 1 - launch % 2, calls, warm, trouble);
+        code = sample(match, bout, 1 - launch % 2, trouble);
+    bout->count[0] = bout->count[1] = 0; /* those were to warm up */
     const double until = attune_clock_seconds() + match->live->seconds;
-    while (code == 0 && count < BLOCKS_MOST && !attune_interrupted() &&
-           (count < LEAST_BLOCKS || attune_clock_seconds() < until)) {
-        double sum[2] = {0, 0};
+    int blocks = 0;
+    for (; code == 0 && blocks < BLOCKS_MOST && !attune_interrupted() &&
+           (blocks < LEAST_BLOCKS || attune_clock_seconds() < until);
+         blocks++)
         for (int i = 0; i < 4 && code == 0; i++)
-            code = sample(match, contest, order[i] ^ (launch % 2), calls, sum, trouble);
-        ratio[count++] = log(sum[1] / sum[0]);
-    }
-    if (code == 0 && count >= LEAST_BLOCKS)
-        contest->ratio[contest->launches++] = attune_statistics_median(ratio, count);
-    return code;
+            code = sample(match, bout, order[i] ^ (launch % 2), trouble);
+    if (code || blocks < LEAST_BLOCKS)
+        return code;
+    contest->ratio[contest->launches++] = log(quartile(bout, 1) / quartile(bout, 0));
+    for (int which = 0; which < 2; which++)
+        contest->fastest[which] = fmin(contest->fastest[which], bout->sample[which][0]);
+    return 0;
 }
 
 static int run_contest(struct match *match, struct contest *contest, int launch,
                        struct attune_trouble *trouble)
 {
+    struct bout bout = {0};
     int64_t calls[2] = {0, 0};
     int code = 0;
     for (int i = 0; i < 2 && code == 0; i++) {
@@ -102,9 +113,8 @@ static int run_contest(struct match *match, struct contest *contest, int launch,
         code = attune_side_open(&match->side[which], contest->of->spec,
                                 sample_part * match->live->seconds, &calls[which], trouble);
     }
-    return code ? code
-                : run_blocks(match, contest, calls[0] > calls[1] ? calls[0] : calls[1], launch,
-                             trouble);
+    bout.calls = calls[0] > calls[1] ? calls[0] : calls[1];
+    return code ? code : run_blocks(match, contest, &bout, launch, trouble);
 }
 
 /* Which side starts first alternates, as everything else does. */
