@@ -76,7 +76,8 @@ static void run_slot(struct course *course, struct attune_entry *entry)
     const struct attune_rounds_options *options = course->options;
     struct attune_round *round = &entry->round[entry->rounds];
     const int32_t first = entry->samples;
-    const int32_t most = ATTUNE_MEASURE_SAMPLES / (2 * options->rounds) * 2;
+    const int32_t rounds = options->until_settled ? 2 * options->rounds : options->rounds;
+    const int32_t most = ATTUNE_MEASURE_SAMPLES / (2 * rounds) * 2; /* pairs fit in any case */
     const double start = now(course);
     *round = (struct attune_round){.first = INFINITY, .second = INFINITY};
     do {

@@ -272,7 +272,13 @@ static int write_roofs(struct session *session, struct attune_trouble *trouble)
 static int begin(struct session *session, struct attune_trouble *trouble)
 {
     struct attune_bench *bench = session->bench;
-    int code = attune_bench_open_settings(bench, trouble);
+    int code = 0;
+    /* A file that cannot be written is no reason to measure first. */
+    if (bench->output)
+        code = attune_output_open(&session->output, bench->output, trouble);
+    session->writes = bench->output && code == 0;
+    if (code == 0)
+        code = attune_bench_open_settings(bench, trouble);
     if (code == 0)
         code = list_trials(session, trouble);
     if (code)
@@ -282,13 +288,7 @@ static int begin(struct session *session, struct attune_trouble *trouble)
         .features = bench->settings[0].features, .argc = bench->argc, .argv = bench->argv};
     if (!attune_machine_describe(&request, &session->machine))
         return attune_trouble_memory(trouble, "the machine card");
-    if (bench->output) {
-        code = attune_output_open(&session->output, bench->output, trouble);
-        session->writes = code == 0;
-        if (code == 0)
-            code = write_line(session, ATTUNE_LINE_MACHINE, &session->machine, trouble);
-    }
-    return code;
+    return session->writes ? write_line(session, ATTUNE_LINE_MACHINE, &session->machine, trouble) : 0;
 }
 
 static int finish(struct session *session, struct attune_trouble *trouble)
