@@ -25,8 +25,8 @@ static const unsigned pause_us = 2000;
 
 struct contest {
     const struct attune_bench_case *of;
-    int launches;
-    double ratio[LAUNCHES_MOST]; /* logarithm of B's time over A's, a launch each */
+    int launches, open; /* open: takes part in the next launch */
+    double ratio[2 * LAUNCHES_MOST]; /* logarithm of B's time over A's, a launch each */
     double fastest[2];
 };
 
@@ -117,6 +117,39 @@ static int run_contest(struct match *match, struct contest *contest, int launch,
     return code ? code : run_blocks(match, contest, &bout, launch, trouble);
 }
 
+/* B's speed over A's. */
+static struct attune_ratio decide(const struct contest *contest, double effect)
+{
+    double sorted[2 * LAUNCHES_MOST];
+    memcpy(sorted, contest->ratio, (size_t)contest->launches * sizeof *sorted);
+    const struct attune_interval slower =
+        attune_statistics_interval(sorted, contest->launches, confidence);
+    struct attune_ratio ratio = {.estimate = exp(-slower.median),
+                                 .low = exp(-slower.high),
+                                 .high = exp(-slower.low)};
+    ratio.verdict = ratio.low > 1 + effect         ? ATTUNE_FASTER
+                    : ratio.high < 1 / (1 + effect) ? ATTUNE_SLOWER
+                                                    : ATTUNE_SAME;
+    return ratio;
+}
+
+/* Whether a case looks different and is not sure to be: it gets as many launches again, once. */
+static int is_open(const struct match *match, const struct contest *contest)
+{
+    if (contest->launches < match->live->launches)
+        return 1;
+    const struct attune_ratio ratio = decide(contest, match->live->effect);
+    return ratio.verdict == ATTUNE_SAME && fabs(log(ratio.estimate)) > match->live->effect;
+}
+
+static int any_open(const struct match *match)
+{
+    for (int i = 0; i < match->cases.case_count; i++)
+        if (match->contest[i].open)
+            return 1;
+    return 0;
+}
+
 /* Which side starts first alternates, as everything else does. */
 static int run_launch(struct match *match, int launch, struct attune_trouble *trouble)
 {
@@ -129,29 +162,14 @@ static int run_launch(struct match *match, int launch, struct attune_trouble *tr
                                  live->threads, trouble);
     }
     for (int i = 0; i < match->cases.case_count && code == 0 && !attune_interrupted(); i++) {
-        code = run_contest(match, &match->contest[i], launch, trouble);
+        if (match->contest[i].open)
+            code = run_contest(match, &match->contest[i], launch, trouble);
         attune_progress_step(&match->progress,
                              (launch + (i + 1.0) / match->cases.case_count) / live->launches);
     }
     attune_side_stop(&match->side[0]);
     attune_side_stop(&match->side[1]);
     return code;
-}
-
-/* B's speed over A's. */
-static struct attune_ratio decide(const struct contest *contest, double effect)
-{
-    double sorted[LAUNCHES_MOST];
-    memcpy(sorted, contest->ratio, (size_t)contest->launches * sizeof *sorted);
-    const struct attune_interval slower =
-        attune_statistics_interval(sorted, contest->launches, confidence);
-    struct attune_ratio ratio = {.estimate = exp(-slower.median),
-                                 .low = exp(-slower.high),
-                                 .high = exp(-slower.low)};
-    ratio.verdict = ratio.low > 1 + effect         ? ATTUNE_FASTER
-                    : ratio.high < 1 / (1 + effect) ? ATTUNE_SLOWER
-                                                    : ATTUNE_SAME;
-    return ratio;
 }
 
 static void count(struct attune_live_outcome *outcome, const struct attune_ratio *ratio)
@@ -207,9 +225,9 @@ static int tell_table(const struct match *match, struct attune_live_outcome *out
         attune_grid_add(&grid, "%.3f .. %.3f", ratio.low, ratio.high);
         attune_grid_add(&grid, "%s", attune_verdict_word(ratio.verdict));
     }
-    (void)printf("A: %s\nB: %s\n%s thread%s, %d launches, A B B A\n\n", live->side[0],
-                 live->side[1], live->threads, strcmp(live->threads, "1") == 0 ? "" : "s",
-                 match->cases.case_count > 0 ? match->contest[0].launches : 0);
+    (void)printf("A: %s\nB: %s\n%s thread%s, %d launches, twice as many where that decides nothing\n\n",
+                 live->side[0], live->side[1], live->threads,
+                 strcmp(live->threads, "1") == 0 ? "" : "s", live->launches);
     const int whole = attune_grid_print(&grid, stdout);
     (void)printf("\nB is faster in %d, slower in %d, no difference above %g %% in %d of %d cases.\n",
                  outcome->faster, outcome->slower, 100 * live->effect, outcome->same,
@@ -225,14 +243,19 @@ static int run_match(struct match *match, struct attune_trouble *trouble)
         return attune_trouble_memory(trouble, "ratios");
     for (int i = 0; i < match->cases.case_count; i++)
         match->contest[i] = (struct contest){.of = &match->cases.cases[i],
-                                             .fastest = {INFINITY, INFINITY}};
+                                             .fastest = {INFINITY, INFINITY},
+                                             .open = 1};
     snprintf(match->what, sizeof match->what, "%d cases, %d launches", match->cases.case_count,
              match->live->launches);
     attune_interrupt_keep();
     attune_progress_begin(&match->progress, "compare", match->what);
-    for (int launch = 0; launch < match->live->launches && code == 0 && !attune_interrupted();
-         launch++)
-        code = run_launch(match, launch, trouble);
+    const int launches = match->live->launches;
+    for (int launch = 0; launch < 2 * launches && code == 0 && !attune_interrupted(); launch++) {
+        for (int i = 0; launch == launches && i < match->cases.case_count; i++)
+            match->contest[i].open = is_open(match, &match->contest[i]);
+        if (any_open(match))
+            code = run_launch(match, launch, trouble);
+    }
     attune_progress_clear(&match->progress);
     return code;
 }
