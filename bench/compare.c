@@ -17,11 +17,13 @@
  * either shows: this much, beside their noise, is no difference. */
 static const double between_runs = 0.02;
 static const double normal_95 = 1.96;
+/* An interval as wide as that says nothing. */
+static const double widest = 1.25;
 enum { SERIES_MOST = 128 };
 
 const char *attune_verdict_word(enum attune_verdict verdict)
 {
-    static const char *const words[] = {"", "no difference", "faster", "slower"};
+    static const char *const words[] = {"", "no difference", "faster", "slower", "too noisy"};
     return words[verdict];
 }
 
@@ -163,7 +165,8 @@ static void check_row(struct attune_comparison *comparison, struct attune_row *r
     }
 }
 
-/* Logarithms of speed, a round each: of shares where both have roofs of the same name. */
+/* Logarithms of speed, a round each: of shares where both have roofs of the same name. The better half:
+ * other work on a machine only ever takes time, and takes all of some rounds. */
 static int32_t speeds(const struct attune_result_line *result, int by_share, double *logarithms)
 {
     int32_t count = 0;
@@ -172,9 +175,14 @@ static int32_t speeds(const struct attune_result_line *result, int by_share, dou
         if (result->round_s.value[i] > 0 && roof > 0)
             logarithms[count++] = -log(result->round_s.value[i] * roof);
     }
-    if (count == 0)
-        logarithms[count++] = -log(result->min_s * (by_share ? result->roof : 1));
-    return count;
+    if (count == 0) {
+        logarithms[0] = -log(result->min_s * (by_share ? result->roof : 1));
+        return 1;
+    }
+    (void)attune_statistics_median(logarithms, count); /* sorts */
+    const int32_t half = (count + 1) / 2;
+    memmove(logarithms, logarithms + count - half, (size_t)half * sizeof *logarithms);
+    return half;
 }
 
 static int32_t at_least_0(double number)
@@ -218,27 +226,32 @@ static struct attune_ratio compare_results(const struct attune_result_line *a,
     ratio.by_share = by_share;
     ratio.low /= slack(a, b);
     ratio.high *= slack(a, b);
-    ratio.verdict = ratio.low > 1 ? ATTUNE_FASTER : ratio.high < 1 ? ATTUNE_SLOWER : ATTUNE_SAME;
+    if (!a->settled || !b->settled || ratio.high > widest * ratio.low)
+        ratio.verdict = ATTUNE_NOISY;
+    else
+        ratio.verdict = ratio.low > 1    ? ATTUNE_FASTER
+                        : ratio.high < 1 ? ATTUNE_SLOWER
+                                         : ATTUNE_SAME;
     return ratio;
 }
 
 static void compare_row(struct attune_comparison *comparison, struct attune_row *row)
 {
-    int best = -1, complete = 1;
+    int best = -1;
     for (int i = 0; i < comparison->columns; i++) {
         struct attune_cell *cell = &row->cell[i];
-        complete &= cell->result != NULL;
         if (!cell->result)
             continue;
         if (best < 0 || cell->result->min_s < row->cell[best].result->min_s)
             best = i;
-        if (row->cell[0].result)
+        if (row->cell[0].result) {
             cell->ratio = i == 0 ? (struct attune_ratio){1, 1, 1, 0, ATTUNE_SAME}
                                  : compare_results(row->cell[0].result, cell->result,
                                                    comparison->column[i].same_hardware);
+            comparison->noisy += cell->ratio.verdict == ATTUNE_NOISY;
+        }
     }
     row->best = best;
-    comparison->shared_rows += complete;
 }
 
 static void add_to_mean(struct attune_comparison *comparison, const char *family,

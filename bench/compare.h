@@ -15,7 +15,8 @@ enum attune_verdict {
     ATTUNE_UNDECIDED, /* nothing to compare */
     ATTUNE_SAME,      /* no difference that the noise of the runs allows to tell */
     ATTUNE_FASTER,
-    ATTUNE_SLOWER
+    ATTUNE_SLOWER,
+    ATTUNE_NOISY /* one of the two did not settle, or the interval is too wide to say "no difference" */
 };
 
 /* How much faster than the first column: above 1 is faster. */
@@ -56,7 +57,7 @@ struct attune_mean {
 
 struct attune_comparison {
     struct attune_column column[ATTUNE_COLUMNS_MOST];
-    int32_t columns, rows, means, notes, shared_rows;
+    int32_t columns, rows, means, notes, noisy;
     struct attune_row *row;
     struct attune_mean *mean;
     char (*note)[ATTUNE_NOTE]; /* what is not compared, and why */
@@ -68,7 +69,7 @@ struct attune_comparison {
 enum attune_status attune_compare(const char *const *paths, int count,
                                   struct attune_comparison *comparison, int *at);
 void attune_comparison_free(struct attune_comparison *comparison);
-/* "no difference", "faster", "slower", "". */
+/* "no difference", "faster", "slower", "too noisy", "". */
 const char *attune_verdict_word(enum attune_verdict verdict);
 
 /* The ratio of two independent sets of logarithms, b over a: the median of all differences, and its

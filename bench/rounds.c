@@ -229,6 +229,9 @@ int attune_rounds_figures(const struct attune_entry *entry, struct attune_figure
 double attune_rounds_roof(const struct attune_entry *entry, const struct attune_figures *figures,
                           int32_t round)
 {
-    const struct attune_roofs *roofs = &entry->round[round].roofs;
-    return attune_work_roof(figures->bound.unit, entry->level, roofs);
+    double roof = 0;
+    for (int32_t i = round > 0 ? round - 1 : 0; i <= round + 1 && i < entry->rounds; i++)
+        roof = fmax(roof, attune_work_roof(figures->bound.unit, entry->level,
+                                           &entry->round[i].roofs));
+    return roof;
 }

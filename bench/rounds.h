@@ -59,7 +59,8 @@ int attune_rounds_run(struct attune_entry *const *entries, int count,
                       const struct attune_rounds_options *options);
 /* What an entry's rounds come to. Returns 0 when it has none. */
 int attune_rounds_figures(const struct attune_entry *entry, struct attune_figures *figures);
-/* The roof that binds an entry, in one round. */
+/* The roof that binds an entry, as found in one round or its neighbours: the clock drifts slowly, and a
+ * round's few probes may all have been interrupted. */
 double attune_rounds_roof(const struct attune_entry *entry, const struct attune_figures *figures,
                           int32_t round);
 

@@ -57,7 +57,8 @@ static const char notes[] =
     "roofs measured in the same rounds, since the clock and the neighbours differ from run to run;\n"
     "different machines by time. The 95 % interval includes the noise that each run found in itself\n"
     "and 2 % for what differs between two runs of one build: \"no difference\" means that the\n"
-    "interval holds 1. What must be decided finer than that needs --live.\n"
+    "interval holds 1; \"too noisy\" that a result did not settle. What must be decided finer needs\n"
+    "--live.\n"
     "share: of the roof that binds; high in both columns means that the machines differ, and not\n"
     "how well they are used. a thread: speed for each thread. wins: cases in which it is fastest.\n"
     "\n"
@@ -187,6 +188,9 @@ static int judge(const struct request *request, const struct attune_comparison *
     if (isnan(request->fail_above))
         return ATTUNE_EXIT_FINE;
     const double worst = worst_of(comparison, request->fail_above, &count);
+    if (comparison->noisy > 0)
+        fprintf(stderr, "attune compare: %d results are too noisy to fail or pass\n",
+                comparison->noisy);
     if (count == 0)
         return ATTUNE_EXIT_FINE;
     struct attune_trouble trouble;

@@ -189,6 +189,11 @@ static void print_means(struct page *page)
 static void print_notes(const struct page *page)
 {
     const struct attune_comparison *comparison = page->comparison;
+    if (comparison->noisy > 0)
+        fprintf(page->file,
+                "\n%d too noisy: one of the two did not settle, or the interval is too wide; --live "
+                "tells more.\n",
+                comparison->noisy);
     if (comparison->notes > 0)
         fprintf(page->file, "\nNot compared:\n%s", page->markdown ? "\n" : "");
     for (int32_t i = 0; i < comparison->notes; i++)

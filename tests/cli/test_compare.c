@@ -77,6 +77,22 @@ static void make(int which, const struct made *made, double second)
     (void)fclose(file);
 }
 
+/* What did not settle decides nothing, whatever it says. */
+static void unsettle(int which)
+{
+    char text[8192];
+    FILE *file = fopen(paths[which], "r+e");
+    cr_assert_not_null(file);
+    const size_t length = fread(text, 1, sizeof text - 1, file);
+    text[length] = '\0';
+    char *flag = strstr(text, "\"settled\":true");
+    cr_assert_not_null(flag);
+    memcpy(flag, "\"settled\":null", 14);
+    rewind(file);
+    cr_assert_eq(fwrite(text, 1, length, file), length);
+    (void)fclose(file);
+}
+
 static const struct attune_cell *compare(struct attune_comparison *comparison)
 {
     const char *const names[] = {paths[0], paths[1]};
@@ -146,12 +162,26 @@ Test(compare, noise_of_the_runs_widens_the_interval, .init = setup, .fini = tear
     for (int noisy = 0; noisy <= 1; noisy++) {
         make(0, &(struct made){.id = "a", .hardware = "h", .seconds = 1e-3, .roof = 1e9}, 0);
         make(1, &(struct made){.id = "b", .hardware = "h", .seconds = 1.06e-3, .roof = 1e9,
-                               .noise = noisy ? 0.1 : 0.001}, 0);
+                               .noise = noisy ? 0.2 : 0.001}, 0);
         const struct attune_cell *cell = compare(&comparison);
         cr_expect_float_eq(cell->ratio.estimate, 1 / 1.06, 1e-9);
-        cr_expect_eq(cell->ratio.verdict, noisy ? ATTUNE_SAME : ATTUNE_SLOWER);
+        cr_expect_eq(cell->ratio.verdict, noisy ? ATTUNE_NOISY : ATTUNE_SLOWER);
         attune_comparison_free(&comparison);
     }
+}
+
+Test(compare, what_did_not_settle_decides_nothing, .init = setup, .fini = teardown)
+{
+    struct attune_comparison comparison;
+    make(0, &(struct made){.id = "a", .hardware = "h", .seconds = 1e-3, .roof = 1e9}, 0);
+    make(1, &(struct made){.id = "b", .hardware = "h", .seconds = 2e-3, .roof = 1e9}, 0);
+    unsettle(1);
+    cr_expect_eq(compare(&comparison)->ratio.verdict, ATTUNE_NOISY);
+    cr_expect_eq(comparison.noisy, 1);
+    attune_comparison_free(&comparison);
+    cli_run(&outcome, "compare", paths[0], paths[1], "--fail-above", "3%", NULL);
+    cr_expect_eq(outcome.code, 0);
+    cr_expect_not_null(strstr(outcome.err, "too noisy"), "silence");
 }
 
 Test(compare, what_differs_is_named_and_not_compared, .init = setup, .fini = teardown)
