@@ -48,6 +48,9 @@ int attune_kernel_count(void);
 const struct attune_kernel *attune_kernel_at(int index);
 const struct attune_kernel *attune_kernel_find(const char *name);
 const char *attune_operation_word(enum attune_operation operation);
+/* Which state of its operation's templates a timing belongs to: what was tuned with another revision
+ * says nothing of this one. */
+int attune_operation_revision(enum attune_operation operation);
 /* Whether a CPU with these features can run it. */
 int attune_kernel_usable(const struct attune_kernel *kernel, uint32_t features);
 /* The next usable kernel of an operation after `previous` (NULL: the first): widest instruction set

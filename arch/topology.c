@@ -24,6 +24,7 @@ static struct attune_topology machine;
 static hwloc_topology_t topology;   /* NULL: hwloc knows nothing */
 static hwloc_bitmap_t allowed_set;  /* logical CPUs */
 static hwloc_bitmap_t *worker_sets; /* one for each allowed core, in the order of workers */
+static int *worker_kinds;           /* likewise: 0 for the fastest */
 static int worker_set_count;
 static int *worker_of_cpu; /* by the system's number of a logical CPU; -1: none */
 static int cpu_limit;
@@ -104,13 +105,14 @@ static void order_cores(void)
     int count = hwloc_get_nbobjs_by_type(topology, type), used = 0;
     struct ranked_core *cores = count > 0 ? malloc((size_t)count * sizeof *cores) : NULL;
     worker_sets = count > 0 ? calloc((size_t)count, sizeof *worker_sets) : NULL;
+    worker_kinds = count > 0 ? calloc((size_t)count, sizeof *worker_kinds) : NULL;
     for (int i = 0; cores != NULL && i < count; i++) {
         hwloc_obj_t core = hwloc_get_obj_by_type(topology, type, (unsigned)i);
         if (hwloc_bitmap_intersects(core->cpuset, allowed_set)) {
             cores[used++] = (struct ranked_core){core, core_efficiency(core)};
         }
     }
-    if (cores != NULL && worker_sets != NULL) {
+    if (cores != NULL && worker_sets != NULL && worker_kinds != NULL) {
         qsort(cores, (size_t)used, sizeof *cores, compare_cores);
         for (int i = 0; i < used; i++) {
             worker_sets[i] = hwloc_bitmap_dup(cores[i].core->cpuset);
@@ -118,6 +120,8 @@ static void order_cores(void)
                 break;
             }
             hwloc_bitmap_and(worker_sets[i], worker_sets[i], allowed_set);
+            worker_kinds[i] = i > 0 ? worker_kinds[i - 1] + (cores[i].efficiency !=
+                                                             cores[i - 1].efficiency) : 0;
             worker_set_count = i + 1;
         }
     }
@@ -231,6 +235,22 @@ const struct attune_topology *attune_topology_get(void)
 {
     pthread_once(&load_once, load);
     return &machine;
+}
+
+int attune_topology_worker_kind(int index)
+{
+    attune_topology_get();
+    return worker_set_count > 0 && index >= 0 ? worker_kinds[index % worker_set_count] : 0;
+}
+
+int attune_topology_kind_cores(int kind)
+{
+    attune_topology_get();
+    int cores = 0, last = worker_set_count > 0 ? worker_kinds[worker_set_count - 1] : 0;
+    while (kind <= last && cores < worker_set_count && worker_kinds[cores] <= kind) {
+        cores++;
+    }
+    return cores < machine.allowed_cores ? cores : kind <= last ? machine.allowed_cores : 0;
 }
 
 static int bind_to(hwloc_const_bitmap_t set)

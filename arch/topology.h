@@ -26,6 +26,11 @@ struct attune_topology {
 
 /* Loaded once; thread-safe; where hwloc knows nothing the fields hold defaults (32 KiB, 512 KiB, ...). */
 const struct attune_topology *attune_topology_get(void);
+/* The kind of the core meant for a worker: 0 for the fastest, and workers of one kind follow each other.
+ * With more workers than cores they begin anew. */
+int attune_topology_worker_kind(int index);
+/* Cores of that kind and of faster ones, among the allowed: 0 beyond the last kind. */
+int attune_topology_kind_cores(int kind);
 /* Binds the calling thread to the core meant for worker `index` of `count`: a core each while they
  * last, fast kinds first. 0 when bound; not where the user binds, nor under a CPU quota smaller
  * than the set, where every container of the machine would choose the same cores. */

@@ -95,18 +95,21 @@ static json_t *environment_json(void)
     return object;
 }
 
-static json_t *settings_json(const struct attune_machine_request *request)
+static const uint64_t digest_start = UINT64_C(0xcbf29ce484222325);
+
+/* FNV-1a, going on from `hash`. */
+static uint64_t digest_bytes(uint64_t hash, const void *bytes, size_t size)
 {
-    return json_pack("{s:o, s:o}", "command", command_json(request), "environment",
-                     environment_json());
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3);
+    return hash;
 }
 
-/* FNV-1a of an object's text, going on from `hash`. */
 static uint64_t digest(uint64_t hash, const json_t *object)
 {
     char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
-    for (const char *c = text; c && *c; c++)
-        hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+    if (text)
+        hash = digest_bytes(hash, text, strlen(text));
     free(text);
     return hash;
 }
@@ -116,6 +119,42 @@ static char *hexadecimal(uint64_t number)
     char text[20];
     snprintf(text, sizeof text, "%016" PRIx64, number);
     return strdup(text);
+}
+
+static char *file_digest(const char *path)
+{
+    char block[4096];
+    uint64_t hash = digest_start;
+    size_t got;
+    FILE *file = path ? fopen(path, "re") : NULL;
+    if (!file)
+        return NULL;
+    while ((got = fread(block, 1, sizeof block, file)) > 0)
+        hash = digest_bytes(hash, block, got);
+    (void)fclose(file);
+    return hexadecimal(hash);
+}
+
+/* By layer: a path would tell who the user is. */
+static json_t *cache_files_json(const struct attune_cache_sources *tuned)
+{
+    json_t *list = json_array();
+    for (int i = 0; tuned && i < tuned->count; i++) {
+        const struct attune_cache_source *source = &tuned->source[i];
+        char *hash = source->read ? file_digest(source->path) : NULL;
+        if (source->read)
+            json_array_append_new(list, json_pack("{s:s, s:i, s:s}", "layer",
+                                                  attune_layer_word(source->layer), "entries",
+                                                  source->entries, "digest", hash ? hash : ""));
+        free(hash);
+    }
+    return list;
+}
+
+static json_t *settings_json(const struct attune_machine_request *request)
+{
+    return json_pack("{s:o, s:o, s:o}", "command", command_json(request), "environment",
+                     environment_json(), "cache", cache_files_json(request->tuned));
 }
 
 /* The machine's part of cpu and topology: not what this process may use of them. */
@@ -130,7 +169,7 @@ static uint64_t hardware_digest(void)
                   (int)topology->cores, "packages", (int)topology->packages, "numa_nodes",
                   (int)topology->numa_nodes, "usable", (json_int_t)cpu->usable, "caches",
                   attune_machine_caches(topology));
-    const uint64_t hash = digest(UINT64_C(0xcbf29ce484222325), identity);
+    const uint64_t hash = digest(digest_start, identity);
     json_decref(identity);
     return hash;
 }
@@ -142,9 +181,7 @@ static uint64_t run_digest(const struct attune_machine_line *line)
     clock_gettime(CLOCK_REALTIME, &now);
     json_t *moment = json_pack("[I, I, I]", (json_int_t)now.tv_sec, (json_int_t)now.tv_nsec,
                                (json_int_t)getpid());
-    const uint64_t hash = digest(digest(digest(UINT64_C(0xcbf29ce484222325), line->cpu),
-                                        line->settings),
-                                 moment);
+    const uint64_t hash = digest(digest(digest(digest_start, line->cpu), line->settings), moment);
     json_decref(moment);
     return hash;
 }

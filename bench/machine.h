@@ -8,6 +8,7 @@
 
 #include "arch/topology.h"
 #include "bench/result_file.h"
+#include "tuner/cache_layers.h"
 
 struct attune_machine_request {
     const char *label;   /* NULL: none */
@@ -15,6 +16,7 @@ struct attune_machine_request {
     uint32_t features;   /* left below it */
     int argc;            /* the command's arguments */
     char *const *argv;
+    const struct attune_cache_sources *tuned; /* files of tuned choices that were read; NULL: none */
 };
 
 /* Describes this machine, now. Returns 0 when memory is short. Free in any case. */

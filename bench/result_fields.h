@@ -27,5 +27,5 @@ struct attune_field {
 };
 
 /* The table of a kind, `*count` rows. */
-const struct attune_field *attune_fields(enum attune_line_kind kind, int *count);
+const struct attune_field *attune_fields(enum attune_result_kind kind, int *count);
 #endif

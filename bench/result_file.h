@@ -16,7 +16,7 @@
 
 enum { ATTUNE_RESULT_FORMAT = 1, ATTUNE_RESULT_PAIRS = 24 };
 
-enum attune_line_kind {
+enum attune_result_kind {
     ATTUNE_LINE_MACHINE,
     ATTUNE_LINE_ROOF,
     ATTUNE_LINE_RESULT,
@@ -105,14 +105,14 @@ struct attune_results {
 };
 
 /* "machine", "roof", "result", "landscape". */
-const char *attune_line_word(enum attune_line_kind kind);
+const char *attune_line_word(enum attune_result_kind kind);
 /* The name of a kind's i-th field, NULL behind the last; *required tells whether it must be there. */
-const char *attune_line_field(enum attune_line_kind kind, int i, int *required);
+const char *attune_line_field(enum attune_result_kind kind, int i, int *required);
 
 /* One line as text without its newline, which the caller frees; `line` is a struct of that kind. Absent
  * are texts that are NULL, numbers that are NaN, empty pairs, series and points. NULL: no memory, or
  * a required field is absent. */
-char *attune_line_text(enum attune_line_kind kind, const void *line);
+char *attune_line_text(enum attune_result_kind kind, const void *line);
 
 /* Reads a file into *results, which is zero or holds what other files gave; their lines join. On
  * failure the detail names line and field, and *results holds what there was before and perhaps some of

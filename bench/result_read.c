@@ -126,7 +126,7 @@ static enum attune_status check_result(const struct attune_result_line *result, 
     return ATTUNE_OK;
 }
 
-static enum attune_status read_fields(enum attune_line_kind kind, json_t *object, long long line,
+static enum attune_status read_fields(enum attune_result_kind kind, json_t *object, long long line,
                                       char *into)
 {
     int count;
@@ -167,7 +167,7 @@ static void *grow(void *array, int32_t count, size_t size)
         }                                                                                          \
     } while (0)
 
-static void *add_line(struct attune_results *results, enum attune_line_kind kind)
+static void *add_line(struct attune_results *results, enum attune_result_kind kind)
 {
     void *made = NULL;
     switch (kind) {

@@ -93,18 +93,18 @@ static const struct {
     [ATTUNE_LINE_LANDSCAPE] = KIND(landscape),
 };
 
-const char *attune_line_word(enum attune_line_kind kind)
+const char *attune_line_word(enum attune_result_kind kind)
 {
     return kinds[kind].word;
 }
 
-const struct attune_field *attune_fields(enum attune_line_kind kind, int *count)
+const struct attune_field *attune_fields(enum attune_result_kind kind, int *count)
 {
     *count = kinds[kind].count;
     return kinds[kind].fields;
 }
 
-const char *attune_line_field(enum attune_line_kind kind, int i, int *required)
+const char *attune_line_field(enum attune_result_kind kind, int i, int *required)
 {
     if (i < 0 || i >= kinds[kind].count)
         return NULL;
@@ -175,7 +175,7 @@ static json_t *field_json(const struct attune_field *field, const char *line)
     }
 }
 
-char *attune_line_text(enum attune_line_kind kind, const void *line)
+char *attune_line_text(enum attune_result_kind kind, const void *line)
 {
     json_t *object = json_pack("{s:i, s:s}", "format", ATTUNE_RESULT_FORMAT, "kind",
                                kinds[kind].word);

@@ -4,6 +4,7 @@
  */
 #include "engine/context.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +76,43 @@ static enum attune_status resolve_isa(const char *word, const char *origin,
     return ATTUNE_OK;
 }
 
+/* Which of `words` an environment variable holds: 0 where it is not set or empty. */
+static enum attune_status read_word(const char *variable, const char *const *words, int count,
+                                    int32_t *value)
+{
+    const char *text = secure_getenv(variable);
+    *value = 0;
+    if (text == NULL || text[0] == '\0')
+        return ATTUNE_OK;
+    for (int i = 0; i < count; i++)
+        if (strcmp(words[i], text) == 0) {
+            *value = i;
+            return ATTUNE_OK;
+        }
+    return attune_fail(ATTUNE_ERROR_INVALID, "%s: \"%.40s\" is not %s%s%s or %s", variable, text,
+                       words[0], count > 2 ? ", " : "", count > 2 ? words[1] : "", words[count - 1]);
+}
+
+static enum attune_status read_environment(struct attune_context *context)
+{
+    static const char *const modes[] = {"read", "off", "record"}, *const switches[] = {"0", "1"};
+    int32_t mode = 0;
+    enum attune_status status = read_word("ATTUNE_TUNE", modes, 3, &mode);
+    context->tune = (enum attune_tune_mode)mode;
+    if (status == ATTUNE_OK)
+        status = read_word("ATTUNE_DETERMINISTIC", switches, 2, &context->same_bits);
+    return status == ATTUNE_OK ? read_word("ATTUNE_VERBOSE", switches, 2, &context->verbose) : status;
+}
+
+void attune_context_say(const struct attune_context *context, enum attune_log_level level,
+                        const char *line)
+{
+    if (context->log != NULL)
+        context->log(context->log_user, level, line);
+    else
+        (void)fprintf(stderr, "attune: %s\n", line);
+}
+
 static enum attune_status fill_context(const struct attune_context_options *options,
                                        struct attune_context *context)
 {
@@ -86,6 +124,8 @@ static enum attune_status fill_context(const struct attune_context_options *opti
     enum attune_status status = options->max_isa != NULL
                                     ? resolve_isa(options->max_isa, "max_isa", context)
                                     : resolve_isa(environment, "ATTUNE_MAX_ISA", context);
+    if (status == ATTUNE_OK)
+        status = read_environment(context);
     if (status != ATTUNE_OK)
         return status;
     atomic_init(&context->references, 1);
@@ -98,8 +138,18 @@ static enum attune_status fill_context(const struct attune_context_options *opti
     return ATTUNE_OK;
 }
 
-enum attune_status attune_context_create(const struct attune_context_options *options,
-                                         struct attune_context **context)
+static void adopt(const struct attune_context *parent, struct attune_context *made)
+{
+    made->is_child = 1;
+    made->cache = parent->cache;
+    made->tune = parent->tune;
+    made->same_bits = parent->same_bits;
+    made->verbose = 0;
+}
+
+static enum attune_status create(const struct attune_context_options *options,
+                                 const struct attune_context *parent,
+                                 struct attune_context **context)
 {
     attune_detail_clear();
     if (context == NULL)
@@ -120,6 +170,10 @@ enum attune_status attune_context_create(const struct attune_context_options *op
     memset(made, 0, sizeof *made);
     made->allocator = allocator;
     status = fill_context(options, made);
+    if (status == ATTUNE_OK && parent != NULL)
+        adopt(parent, made);
+    else if (status == ATTUNE_OK)
+        status = attune_context_open_cache(made, options);
     if (status != ATTUNE_OK) {
         allocator.release(allocator.user, made);
         return status;
@@ -128,12 +182,27 @@ enum attune_status attune_context_create(const struct attune_context_options *op
     return ATTUNE_OK;
 }
 
+enum attune_status attune_context_create(const struct attune_context_options *options,
+                                         struct attune_context **context)
+{
+    return create(options, NULL, context);
+}
+
+enum attune_status attune_context_create_child(const struct attune_context_options *options,
+                                               const struct attune_context *parent,
+                                               struct attune_context **context)
+{
+    return create(options, parent, context);
+}
+
 void attune_context_release(struct attune_context *context)
 {
     if (context == NULL)
         return;
-    if (atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) == 1)
-        attune_context_free(context, context);
+    if (atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) != 1)
+        return;
+    attune_context_close_cache(context);
+    attune_context_free(context, context);
 }
 
 int32_t attune_context_threads(const struct attune_context *context)

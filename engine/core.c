@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "tuner/measure.h"
+
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -183,19 +185,19 @@ static double sequence_cost(const struct attune_execution *execution, int64_t b)
     return cost;
 }
 
-/* The first item of a worker: items are dealt out in order, by cost where they differ. Every head of a
- * sequence costs the same, so that it is enough to walk sequences, then one head's blocks. */
-static int64_t first_item(const struct attune_execution *execution, int64_t items, int32_t index,
-                          int32_t workers)
+/* The item at which a part of the work, 0 to 1, ends: items are dealt out in order, by cost where they
+ * differ. Every head of a sequence costs the same, so that it is enough to walk sequences, then one
+ * head's blocks. */
+static int64_t item_at(const struct attune_execution *execution, int64_t items, double part)
 {
     const struct attune_plan *plan = execution->plan;
     const struct attune_shape *shape = &plan->shape;
-    if (index == 0 || index == workers || !plan->uneven)
-        return items * index / workers;
+    if (part <= 0 || part >= 1 || !plan->uneven)
+        return part < 1 ? (int64_t)(part * (double)items) : items;
     double total = 0, cost = 0;
     for (int64_t b = 0; b < shape->b; b++)
         total += sequence_cost(execution, b);
-    double left = total * index / workers;
+    double left = total * part;
     int64_t b = 0;
     while ((cost = sequence_cost(execution, b)) <= left && b + 1 < shape->b) {
         left -= cost;
@@ -211,23 +213,59 @@ static int64_t first_item(const struct attune_execution *execution, int64_t item
     return ((b * shape->g + head) * plan->q_blocks + block) * plan->splits;
 }
 
+static void run_items(struct attune_worker *worker, int64_t first, int64_t end)
+{
+    const struct attune_plan *plan = worker->plan;
+    for (int64_t item = first; item < end; item++) {
+        int64_t split = item % plan->splits, block = item / plan->splits % plan->q_blocks;
+        int64_t unit = item / plan->splits / plan->q_blocks, from = block * plan->tiles.q_block;
+        attune_core_load_rows(worker, unit, from, least(plan->tiles.q_block, plan->rows - from));
+        if (plan->splits > 1) {
+            stream_split(worker, unit, split);
+        } else {
+            attune_core_stream(worker, 0, plan->shape.t_k);
+            finish_block(worker, unit);
+        }
+    }
+}
+
+/* Pieces for each worker, where who is free takes the next one. */
+#define CLAIMED_PIECES 8
+
+static void run_claimed(struct attune_execution *execution, struct attune_worker *worker, int64_t items,
+                        int32_t workers)
+{
+    const int32_t pieces = CLAIMED_PIECES * workers;
+    int32_t piece;
+    while ((piece = atomic_fetch_add_explicit(&execution->claimed, 1, memory_order_relaxed)) < pieces)
+        run_items(worker, item_at(execution, items, (double)piece / pieces),
+                  item_at(execution, items, (double)(piece + 1) / pieces));
+}
+
+static void run_weighted(struct attune_worker *worker, int64_t items, int32_t index)
+{
+    const struct attune_execution *execution = worker->execution;
+    const struct attune_plan *plan = execution->plan;
+    const float *begin = (const float *)(execution->workspace + plan->dealt);
+    const double started = attune_clock_seconds();
+    run_items(worker, item_at(execution, items, (double)begin[index]),
+              item_at(execution, items, (double)begin[index + 1]));
+    attune_shares_note(plan->shares, index, begin[index + 1] - begin[index],
+                       attune_clock_seconds() - started);
+}
+
 void attune_core_work(void *argument, int32_t index, int32_t workers)
 {
-    const struct attune_execution *execution = argument;
+    struct attune_execution *execution = argument;
     const struct attune_plan *plan = execution->plan;
     struct attune_worker worker;
     open_worker(&worker, execution, index);
-    int64_t items = plan->shape.b * plan->shape.g * plan->q_blocks * plan->splits;
-    int64_t end = first_item(execution, items, index + 1, workers);
-    for (int64_t item = first_item(execution, items, index, workers); item < end; item++) {
-        int64_t split = item % plan->splits, block = item / plan->splits % plan->q_blocks;
-        int64_t unit = item / plan->splits / plan->q_blocks, from = block * plan->tiles.q_block;
-        attune_core_load_rows(&worker, unit, from, least(plan->tiles.q_block, plan->rows - from));
-        if (plan->splits > 1) {
-            stream_split(&worker, unit, split);
-        } else {
-            attune_core_stream(&worker, 0, plan->shape.t_k);
-            finish_block(&worker, unit);
-        }
-    }
+    const int64_t items = plan->shape.b * plan->shape.g * plan->q_blocks * plan->splits;
+    if (plan->schedule == ATTUNE_SCHEDULE_CLAIMED)
+        run_claimed(execution, &worker, items, workers);
+    else if (plan->schedule == ATTUNE_SCHEDULE_WEIGHTED)
+        run_weighted(&worker, items, index);
+    else
+        run_items(&worker, item_at(execution, items, (double)index / workers),
+                  item_at(execution, items, (double)(index + 1) / workers));
 }

@@ -29,6 +29,7 @@ struct attune_execution {
     const struct attune_step *step; /* the step being run */
     char *prepared;                 /* being written by attune_plan_prepare() */
     _Atomic int failed;             /* a projection did not get its memory */
+    _Atomic int32_t claimed;        /* pieces of the core's work that workers have taken */
 };
 
 /* One query row of a q block. */

@@ -26,8 +26,12 @@ void attune_core_write_lse(const struct attune_worker *worker, const struct attu
                            double lse)
 {
     const struct attune_sink_view *view = &worker->execution->lse;
-    if (view->base != NULL)
-        view->base[row_offset(worker, view, at)] = (float)lse;
+    if (view->base == NULL)
+        return;
+    /* -inf says that nothing may be attended: what is only below float32 is held at its end. */
+    if (isfinite(lse))
+        lse = fmax(fmin(lse, (double)FLT_MAX), -(double)FLT_MAX);
+    view->base[row_offset(worker, view, at)] = (float)lse;
 }
 
 /* A row that may attend nothing. */

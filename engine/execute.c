@@ -150,6 +150,7 @@ static void open_execution(struct attune_execution *execution, const struct attu
     uintptr_t base = (uintptr_t)args->workspace;
     execution->workspace = (char *)args->workspace + (ALIGNMENT - base % ALIGNMENT) % ALIGNMENT;
     atomic_init(&execution->failed, 0);
+    atomic_init(&execution->claimed, 0);
 }
 
 static void run_team(struct attune_execution *execution, attune_work_fn *work)
@@ -204,6 +205,9 @@ enum attune_status attune_plan_execute(const struct attune_plan *plan, const str
     if (status != ATTUNE_OK)
         return status;
     resolve(&execution);
+    if (plan->schedule == ATTUNE_SCHEDULE_WEIGHTED)
+        attune_shares_deal(plan->shares, plan->workers,
+                           (float *)(execution.workspace + plan->dealt));
     run_team(&execution, attune_core_work);
     if (plan->splits > 1)
         run_team(&execution, attune_core_merge_work);

@@ -27,6 +27,19 @@ static enum attune_status lower(struct attune_builder *builder)
     }
 }
 
+static enum attune_status make_shares(struct attune_plan *plan)
+{
+    const size_t size = attune_shares_size(plan->workers);
+    if (plan->schedule != ATTUNE_SCHEDULE_WEIGHTED)
+        return ATTUNE_OK;
+    plan->shares = attune_context_allocate(plan->context, size);
+    if (plan->shares == NULL)
+        return attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory for the shares of %d workers",
+                           plan->workers);
+    memset(plan->shares, 0, size);
+    return ATTUNE_OK;
+}
+
 static enum attune_status build(struct attune_plan *plan)
 {
     const struct attune_shape *shape = &plan->shape;
@@ -40,7 +53,7 @@ static enum attune_status build(struct attune_plan *plan)
         status = attune_plan_choose_packs(plan);
     if (status == ATTUNE_OK)
         status = attune_plan_lay_out(plan, builder.used);
-    return status;
+    return status == ATTUNE_OK ? make_shares(plan) : status;
 }
 
 static void destroy(struct attune_plan *plan)
@@ -48,12 +61,15 @@ static void destroy(struct attune_plan *plan)
     struct attune_context *context = plan->context;
     for (int32_t i = 0; i < ATTUNE_MAX_STEPS; i++)
         attune_projection_release(plan->steps[i].projection);
+    attune_context_free(context, plan->shares);
     attune_context_free(context, plan);
     attune_context_release(context);
 }
 
 static enum attune_status create(struct attune_context *context,
-                                 const struct attune_problem *problem, struct attune_plan **plan)
+                                 const struct attune_problem *problem,
+                                 const struct attune_choice *core,
+                                 const struct attune_choice *parallel, struct attune_plan **plan)
 {
     struct attune_shape shape;
     enum attune_status status = attune_shape_resolve(problem, &shape);
@@ -65,6 +81,14 @@ static enum attune_status create(struct attune_context *context,
     memset(made, 0, sizeof *made);
     made->context = attune_context_hold(context);
     made->shape = shape;
+    if (core != NULL) {
+        made->choice = *core;
+        made->origin = ATTUNE_ORIGIN_FORCED;
+    }
+    if (parallel != NULL) {
+        made->parallel = *parallel;
+        made->parallel_origin = ATTUNE_ORIGIN_FORCED;
+    }
     status = build(made);
     if (status != ATTUNE_OK) {
         destroy(made);
@@ -75,9 +99,11 @@ static enum attune_status create(struct attune_context *context,
 }
 
 /* The plan's constants are rounded to nearest whatever the caller's mode is. */
-enum attune_status attune_plan_create(struct attune_context *context,
-                                      const struct attune_problem *problem,
-                                      struct attune_plan **plan)
+enum attune_status attune_plan_create_forced(struct attune_context *context,
+                                             const struct attune_problem *problem,
+                                             const struct attune_choice *core,
+                                             const struct attune_choice *parallel,
+                                             struct attune_plan **plan)
 {
     attune_detail_clear();
     if (plan == NULL)
@@ -88,9 +114,16 @@ enum attune_status attune_plan_create(struct attune_context *context,
     fenv_t mode;
     fegetenv(&mode);
     fesetenv(FE_DFL_ENV);
-    enum attune_status status = create(context, problem, plan);
+    enum attune_status status = create(context, problem, core, parallel, plan);
     fesetenv(&mode);
     return status;
+}
+
+enum attune_status attune_plan_create(struct attune_context *context,
+                                      const struct attune_problem *problem,
+                                      struct attune_plan **plan)
+{
+    return attune_plan_create_forced(context, problem, NULL, NULL, plan);
 }
 
 void attune_plan_release(struct attune_plan *plan)

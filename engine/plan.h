@@ -9,8 +9,9 @@
 #include "arch/registry.h"
 #include "engine/context.h"
 #include "engine/projection.h"
+#include "engine/shares.h"
 #include "engine/shape.h"
-#include "tuner/model.h"
+#include "tuner/lookup.h"
 
 /* Where rows of an operand lie at execution. */
 enum attune_place { ATTUNE_NOWHERE = 0, ATTUNE_AT_INPUT, ATTUNE_AT_WORKSPACE, ATTUNE_AT_PREPARED };
@@ -124,6 +125,10 @@ struct attune_worker_layout {
 struct attune_plan {
     struct attune_context *context;
     struct attune_shape shape;
+    struct attune_model_problem asked; /* what the choice was looked up by: the core tier's key */
+    struct attune_choice choice;       /* kernels and tiles */
+    struct attune_choice parallel;     /* threads and schedule, 0 where they are left to the layout */
+    enum attune_origin origin, parallel_origin;
     struct attune_kernel_choice kernel;
     struct attune_tiles tiles;
 
@@ -157,6 +162,9 @@ struct attune_plan {
     int32_t needs_all;     /* raw scores are asked for: no tile is skipped */
 
     int32_t workers;
+    enum attune_schedule schedule; /* how items come to workers; never MODEL */
+    struct attune_shares *shares;  /* of ATTUNE_SCHEDULE_WEIGHTED; changed by executions */
+    size_t dealt;                  /* offset of workers + 1 floats: where shares begin */
     int32_t uneven; /* items differ in their numbers of attended pairs */
     size_t core_out;       /* bytes offset of [b][t_q][h * e] when out is projected; else unused */
     size_t partial;        /* kv splits: max, sum and out of each */
@@ -203,10 +211,24 @@ enum attune_status attune_lower_self(struct attune_builder *builder);
 enum attune_status attune_lower_convolutional(struct attune_builder *builder);
 enum attune_status attune_lower_recurrent(struct attune_builder *builder);
 
+/* plan.c: for the tuner, a plan of choices of the caller's, checked as those from a cache are. NULL:
+ * that tier is looked up. */
+enum attune_status attune_plan_create_forced(struct attune_context *context,
+                                             const struct attune_problem *problem,
+                                             const struct attune_choice *core,
+                                             const struct attune_choice *parallel,
+                                             struct attune_plan **plan);
+/* plan_choice.c: what the tuner knows for this problem, else the model's choice; where the origin is
+ * `forced`, the plan's own. */
+enum attune_status attune_plan_choose(struct attune_plan *plan);
+/* The key of the plan's parallel tier. */
+void attune_plan_parallel_key(const struct attune_plan *plan, struct attune_key *key);
 /* plan_kernels.c: the kernels of the core, before lowering (layouts follow them), and those that
  * bring operands into the core's layouts, after it (types follow the operands). */
 enum attune_status attune_plan_choose_core(struct attune_plan *plan);
 enum attune_status attune_plan_choose_packs(struct attune_plan *plan);
+/* The failure that an operation without a usable kernel is. */
+enum attune_status attune_plan_lacks(const struct attune_plan *plan, enum attune_operation operation);
 /* plan_layout.c: sizes of blocks, splits and memory. */
 enum attune_status attune_plan_lay_out(struct attune_plan *plan, size_t lowered_bytes);
 

@@ -64,20 +64,15 @@ static void size_operands(struct attune_plan *plan)
 static void size_blocks(struct attune_plan *plan)
 {
     const struct attune_shape *shape = &plan->shape;
-    static const enum attune_operation score[] = {ATTUNE_OP_SCORE_DOT, ATTUNE_OP_SCORE_TANH,
-                                                  ATTUNE_OP_LSTM};
-    const struct attune_kernel *kernel = plan->kernel.row[score[shape->kind]];
+    const struct attune_choice *choice = &plan->choice;
+    const struct attune_kernel *kernel = plan->kernel.row[attune_model_score((int32_t)shape->kind)];
     plan->ordered = shape->kind == ATTUNE_SCORE_LSTM;
-    struct attune_model_input input = {
-        .topology = attune_topology_get(),
-        .width_k = plan->key_columns,
-        .width_v = shape->e,
-        .rows = plan->rows,
-        .t_k = shape->t_k,
-        .ordered = plan->ordered,
-        .state = shape->kind == ATTUNE_SCORE_LSTM ? 3 * plan->lstm.n_pad : 0,
+    plan->tiles = (struct attune_tiles){
+        .strip = choice->strip,
+        .q_block = choice->q_block,
+        .kv_block = choice->kv_block,
+        .kv_split = choice->kv_split == ATTUNE_CHOICE_UNSPLIT ? 0 : choice->kv_split,
     };
-    attune_model_tiles(&input, kernel, &plan->tiles);
     const struct attune_kernel *softmax = plan->kernel.row[ATTUNE_OP_SOFTMAX];
     plan->trim = ATTUNE_KEY_STEP;
     int64_t step = least_common_multiple(kernel->width > 0 ? kernel->width : 1, softmax->width);
@@ -107,14 +102,27 @@ static double work_of(const struct attune_plan *plan)
     return work;
 }
 
+/* Left to us, cores of several kinds share by speed. */
+static void choose_schedule(struct attune_plan *plan)
+{
+    const int mixed = attune_topology_worker_kind(plan->workers - 1) != 0;
+    plan->schedule = (enum attune_schedule)plan->parallel.schedule;
+    if (plan->schedule == ATTUNE_SCHEDULE_MODEL)
+        plan->schedule = mixed ? ATTUNE_SCHEDULE_WEIGHTED : ATTUNE_SCHEDULE_EVEN;
+    if (plan->workers == 1)
+        plan->schedule = ATTUNE_SCHEDULE_EVEN;
+}
+
 /* Blocks of rows small enough that every worker has some: bits do not depend on it. */
 static void size_workers(struct attune_plan *plan)
 {
     const struct attune_shape *shape = &plan->shape;
     struct attune_tiles *tiles = &plan->tiles;
     double useful = work_of(plan) / WORK_A_WORKER;
-    int64_t workers = plan->context->threads;
-    if (useful < (double)workers)
+    int64_t workers = plan->context->threads, tuned = plan->parallel.threads;
+    if (tuned > 0)
+        workers = tuned < workers ? tuned : workers;
+    else if (useful < (double)workers)
         workers = useful < 1.0 ? 1 : (int64_t)useful;
     int64_t units = shape->b * shape->g * plan->splits;
     int64_t rows = plan->rows > 0 ? plan->rows : 1;
@@ -130,6 +138,7 @@ static void size_workers(struct attune_plan *plan)
         tiles->strip = tiles->q_block;
     plan->q_blocks = ceil_div(rows, tiles->q_block);
     plan->workers = (int32_t)workers;
+    choose_schedule(plan);
     plan->uneven = shape->problem.causal != ATTUNE_CAUSAL_NONE ||
                    shape->problem.window_left >= 0 || shape->problem.window_right >= 0 ||
                    attune_given(shape, ATTUNE_IN_KEY_LENGTHS) ||
@@ -258,6 +267,8 @@ enum attune_status attune_plan_lay_out(struct attune_plan *plan, size_t lowered_
         plan->partial = take(&used, shape->b * shape->g * plan->rows * plan->splits *
                                         plan->partial_stride * (int64_t)sizeof(float));
     }
+    if (plan->schedule == ATTUNE_SCHEDULE_WEIGHTED)
+        plan->dealt = take(&used, (plan->workers + 1) * (int64_t)sizeof(float));
     plan->worker_base = used;
     double total = (double)used + (double)plan->workers * (double)plan->worker.size;
     if (total > 0x1p62)

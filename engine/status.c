@@ -55,6 +55,8 @@ const char *attune_status_string(enum attune_status status)
         [ATTUNE_ERROR_WORKSPACE] = "workspace absent or too small",
         [ATTUNE_ERROR_PREPARED] = "prepared keys absent or of another layout",
         [ATTUNE_ERROR_SYSTEM] = "the operating system or a library refused",
+        [ATTUNE_ERROR_UNFIT] = "the machine is not fit to tune on now",
+        [ATTUNE_ERROR_CANCELLED] = "stopped by a callback",
     };
     const char *text = name_of(texts, COUNT(texts), (int32_t)status);
     return text ? text : "unknown status";

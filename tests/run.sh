@@ -4,17 +4,18 @@
 # run.sh [--long] [--native]: from a bare Debian or Ubuntu (root or sudo) to every test run: installs
 # what is missing, builds into build/tests, runs all suites through ctest, those of other CPUs under
 # emulators, and ends with one line, "N passed, N failed". Exits with 0 when none failed.
-#   --native  without the emulators: for the inner loop
-#   --long    the whole command on an emulated AVX-512 Linux machine too
+#   --native  without emulators, sanitizers and fuzzing: for the inner loop
+#   --long    also what takes minutes: the command on an emulated AVX-512 Linux machine, more of
+#             everything random
 set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$root/build/tests
 . "$root/bench/build.sh"
 
-emulated=ON long=OFF
+emulated=ON instrumented=ON long=OFF
 for option; do
     case $option in
-    --native) emulated=OFF ;;
+    --native) emulated=OFF instrumented=OFF ;;
     --long) long=ON ;;
     *)
         sed -n '4,/^set/{s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
@@ -31,12 +32,16 @@ give_up() { printf 'run.sh: %s\n0 passed, 1 failed\n' "$*"; exit 1; }
 [ "$(uname -m)" = x86_64 ] || emulated=OFF
 stage "packages"
 # shellcheck disable=SC2086
-attune_install $attune_packages g++ binutils libcriterion-dev || give_up "packages are missing"
+attune_install $attune_packages g++ binutils libcriterion-dev strace || give_up "packages are missing"
 if [ "$emulated" = ON ]; then
     attune_install bochs bochs-term qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross ||
         give_up "the emulators cannot be installed, so AVX-512 and NEON would not run"
 fi
 
+if [ "$instrumented" = ON ]; then
+    attune_install clang libclang-rt-dev libomp-dev valgrind ||
+        give_up "the sanitizers cannot be installed"
+fi
 if [ "$long" = ON ]; then
     attune_install cpio || give_up "cpio cannot be installed"
 fi
@@ -45,7 +50,8 @@ stage "build"
 mkdir -p "$build"
 rm -f "$build/results.xml"
 cmake -S "$root" -B "$build" -G Ninja -DATTUNE_BUILD_TESTS=ON -DATTUNE_WERROR=ON \
-    -DATTUNE_TEST_EMULATED=$emulated -DATTUNE_TEST_LONG=$long >"$root/build/tests.log" 2>&1 &&
+    -DATTUNE_TEST_EMULATED=$emulated -DATTUNE_TEST_INSTRUMENTED=$instrumented \
+    -DATTUNE_TEST_LONG=$long >"$root/build/tests.log" 2>&1 &&
     cmake --build "$build" >>"$root/build/tests.log" 2>&1 || {
     tail -n 60 "$root/build/tests.log"
     give_up "the build failed"

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The analytical cache model: which tiles an untuned machine should use. Pure arithmetic over cache
- * sizes; the search prunes with it later.
+ * The model: which kernels and tiles an untuned machine should use. Pure arithmetic over the problem,
+ * the registry and cache sizes; what tuning found enters elsewhere.
  */
 #ifndef ATTUNE_TUNER_MODEL_H
 #define ATTUNE_TUNER_MODEL_H
 
 #include <stdint.h>
 
-#include "arch/registry.h"
 #include "arch/topology.h"
+#include "tuner/cache.h"
 
 struct attune_model_input {
     const struct attune_topology *topology;
@@ -30,5 +30,27 @@ struct attune_tiles {
 /* kv_block and kv_split depend on width_k, width_v, and the classes of rows and t_k alone. */
 void attune_model_tiles(const struct attune_model_input *input, const struct attune_kernel *score,
                         struct attune_tiles *tiles);
+
+/* A problem as the core sees it: its key, and the exact sizes of what a key holds in classes. */
+struct attune_model_problem {
+    const struct attune_topology *topology;
+    uint32_t features; /* ATTUNE_CPU_ bits that kernels may use */
+    const struct attune_cache *bars; /* kernels barred there are passed over; NULL: none are */
+    struct attune_key key;
+    int64_t rows;      /* query rows that share keys: T_q times the heads of a group */
+    int64_t t_k;
+};
+
+/* Fills what *choice leaves open: kernels of every tunable operation that the score uses, then tiles
+ * that suit the score kernel. Returns the operation that no usable kernel is there for, or
+ * ATTUNE_OP_COUNT. No knob of the core tier is then left open, but prefetch. */
+enum attune_operation attune_model_complete(const struct attune_model_problem *problem,
+                                            struct attune_choice *choice);
+/* The next kernel of an operation that a plan for the problem may take; as attune_kernel_next(). */
+const struct attune_kernel *attune_model_next(const struct attune_model_problem *problem,
+                                              enum attune_operation operation,
+                                              const struct attune_kernel *previous);
+/* The operation that makes the scores. */
+enum attune_operation attune_model_score(int32_t score);
 
 #endif

@@ -17,7 +17,7 @@
 #define HOPELESS 1.6
 
 enum { SLOTS = ATTUNE_SEARCH_FINALISTS + 2 }; /* the default, itself again, finalists */
-static const int32_t stage_rounds[] = {2, 3, 4, 6};
+static const int32_t stage_rounds[] = {4, 3, 4, 6};
 enum { STAGES = sizeof stage_rounds / sizeof *stage_rounds };
 
 /* A candidate as the timer's argument. */
@@ -41,6 +41,12 @@ static double sample(const struct attune_search_driver *driver, int32_t candidat
 static int is_cancelled(const struct attune_search_driver *driver)
 {
     return driver->cancelled != NULL && driver->cancelled(driver->user);
+}
+
+static int is_over(const struct attune_search_driver *driver)
+{
+    return is_cancelled(driver) ||
+           (driver->until > 0 && driver->clock.seconds(driver->clock.user) >= driver->until);
 }
 
 int64_t attune_search_calls(const struct attune_search_driver *driver, int32_t base,
@@ -88,16 +94,16 @@ static int32_t screen(const struct attune_search_driver *driver, int32_t base, i
 }
 
 int32_t attune_search_race(const struct attune_search_driver *driver, int32_t base,
-                           int32_t *candidates, int32_t count, int32_t keep, int64_t calls)
+                           int32_t *candidates, int32_t count, int32_t keep, int64_t calls,
+                           double *seconds)
 {
-    double seconds[ATTUNE_SEARCH_CANDIDATES];
     for (int32_t i = 0; i < ATTUNE_SEARCH_CANDIDATES; i++)
         seconds[i] = INFINITY;
     count = screen(driver, base, candidates, count, seconds);
     for (int32_t i = 0; i < ATTUNE_SEARCH_CANDIDATES; i++)
         seconds[i] = INFINITY;
-    for (int32_t stage = 0, round = 0; stage < STAGES && !is_cancelled(driver); stage++) {
-        for (int32_t i = 0; i < stage_rounds[stage]; i++, round++)
+    for (int32_t stage = 0, round = 0; stage < STAGES && !is_over(driver); stage++) {
+        for (int32_t i = 0; i < stage_rounds[stage] && !is_over(driver); i++, round++)
             for (int32_t turn = 0; turn < count; turn++) {
                 const int32_t one = candidates[in_turn(round, turn, count)];
                 seconds[one] = fmin(seconds[one], sample(driver, one, calls));
@@ -120,7 +126,7 @@ struct final {
 
 static void run_rounds(const struct attune_search_driver *driver, struct final *final, int64_t calls)
 {
-    for (int32_t i = 0; i < ATTUNE_SEARCH_ROUNDS; i++, final->rounds++)
+    for (int32_t i = 0; i < ATTUNE_SEARCH_ROUNDS && !is_over(driver); i++, final->rounds++)
         for (int32_t turn = 0; turn < final->count; turn++) {
             const int32_t slot = in_turn(final->rounds, turn, final->count);
             final->seconds[slot][final->rounds] = sample(driver, final->racer[slot], calls);
@@ -187,12 +193,13 @@ void attune_search_final(const struct attune_search_driver *driver, int32_t base
     int open = 1;
     while (open && final.rounds < ATTUNE_SEARCH_ROUNDS_MAX) {
         run_rounds(driver, &final, calls);
-        judge_noise(&final, result);
-        open = judge(&final, result);
-        result->cancelled = is_cancelled(driver);
-        if (result->cancelled)
+        if (final.rounds == 0)
             break;
+        judge_noise(&final, result);
+        open = judge(&final, result) && !is_over(driver);
     }
-    if (result->cancelled || !(result->deviation <= ATTUNE_SEARCH_NOISE_MAX))
+    result->cancelled = is_cancelled(driver);
+    if (result->cancelled || final.rounds < ATTUNE_SEARCH_ROUNDS ||
+        !(result->deviation <= ATTUNE_SEARCH_NOISE_MAX))
         result->winner = base;
 }

@@ -10,7 +10,7 @@
 #include "tuner/measure.h"
 #include "tuner/statistics.h"
 
-#define ATTUNE_SEARCH_CANDIDATES 64
+#define ATTUNE_SEARCH_CANDIDATES 96
 #define ATTUNE_SEARCH_FINALISTS 3
 /* Rounds of a final; again so many while it is undecided, up to the limit. */
 #define ATTUNE_SEARCH_ROUNDS 26
@@ -25,6 +25,7 @@ struct attune_search_driver {
     int (*cancelled)(void *user);                /* asked between rounds; NULL: never */
     void *user;
     struct attune_clock clock;
+    double until; /* on that clock: no round begins later; 0: no limit */
 };
 
 struct attune_search_result {
@@ -42,12 +43,14 @@ struct attune_search_result {
 int64_t attune_search_calls(const struct attune_search_driver *driver, int32_t base,
                             double sample_seconds);
 /* Successive halving by the fastest of ever more samples: candidates[] is sorted, fastest first, of
- * which the returned number (at most `keep`) are left. `base` is not left out but by the fastest. */
+ * which the returned number (at most `keep`) are left. seconds[] (ATTUNE_SEARCH_CANDIDATES of them)
+ * becomes the fastest sample of each, a call; infinite for what was hopeless from the start. */
 int32_t attune_search_race(const struct attune_search_driver *driver, int32_t base,
-                           int32_t *candidates, int32_t count, int32_t keep, int64_t calls);
+                           int32_t *candidates, int32_t count, int32_t keep, int64_t calls,
+                           double *seconds);
 /* The final: rounds of the default, the default again and the finalists, in turns. A finalist replaces
  * the default when the 95 % interval of its speed-up, shared among the finalists, lies above both 1.5 %
- * and twice the noise of the default against itself. */
+ * and twice the noise of the default against itself, over ATTUNE_SEARCH_ROUNDS at least. */
 void attune_search_final(const struct attune_search_driver *driver, int32_t base,
                          const int32_t *finalists, int32_t count, int64_t calls,
                          struct attune_search_result *result);

@@ -53,6 +53,8 @@ struct attune_bench_trial {
     struct attune_figures figures;
     struct attune_pairs explain, tiles;
     char kernels[512];
+    const char *choice; /* where they come from */
+    int tuned;          /* whether what the tuner found was allowed */
     double error;   /* the largest, over its bound; NaN where nothing is checked */
     int code;       /* 0, or what `trouble` says */
     int measured;   /* figures are there */

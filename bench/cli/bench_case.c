@@ -11,9 +11,9 @@
 #include "bench/cli/bench.h"
 #include "bench/cli/run.h"
 #include "bench/cli/spec.h"
-#include "bench/synthetic.h"
-#include "bench/verify.h"
 #include "engine/plan.h"
+#include "engine/synthetic.h"
+#include "engine/verify.h"
 
 static int describe(const struct attune_bench_case *one, struct attune_problem *problem,
                     struct attune_trouble *trouble)
@@ -123,6 +123,8 @@ static void describe_plan(struct attune_bench_trial *trial)
         trial->tiles.count++;
     }
     attune_plan_describe(plan, trial->kernels, sizeof trial->kernels);
+    trial->choice = attune_origin_word(plan->origin);
+    trial->tuned = plan->context->tune != ATTUNE_TUNE_OFF;
     attune_work_count(&trial->of->shape, &trial->runner.args, &trial->entry->work);
     trial->entry->run = attune_runner_execute;
     trial->entry->argument = &trial->runner;
@@ -158,6 +160,7 @@ static int open_kernel(struct attune_bench_trial *trial, struct attune_trouble *
     trial->entry->argument = &trial->single;
     trial->entry->work = trial->single.work;
     snprintf(trial->kernels, sizeof trial->kernels, "%s", trial->of->kernel->name);
+    trial->choice = attune_origin_word(ATTUNE_ORIGIN_FORCED);
     return 0;
 }
 

@@ -86,8 +86,8 @@ void attune_bench_result(const struct attune_bench_trial *trial, const char *mac
         .threads_asked = setting->threads_asked,
         .kernels = trial->kernels[0] ? trial->kernels : NULL,
         .tiles = trial->tiles,
-        .choice = trial->of->kernel ? "forced" : "model",
-        .tuned = !setting->untuned,
+        .choice = trial->choice,
+        .tuned = trial->tuned,
         .outcome = trial->code == 0                   ? "ok"
                    : trial->code == ATTUNE_EXIT_CHECK ? "wrong"
                                                       : "failed",

@@ -15,6 +15,7 @@
 #include "bench/cli/progress.h"
 #include "bench/explain.h"
 #include "bench/machine.h"
+#include "engine/context.h"
 
 enum { ROUNDS = 12 };
 /* Seconds of float64 reference for a case: within a budget, and where nobody waits for the end; there
@@ -177,7 +178,7 @@ static void measure(struct session *session, double limit)
     }
 }
 
-static int write_line(struct session *session, enum attune_line_kind kind, const void *line,
+static int write_line(struct session *session, enum attune_result_kind kind, const void *line,
                       struct attune_trouble *trouble)
 {
     char *text = attune_line_text(kind, line);
@@ -285,7 +286,8 @@ static int begin(struct session *session, struct attune_trouble *trouble)
         return code;
     const struct attune_machine_request request = {
         .label = bench->label, .max_isa = bench->settings[0].isa_asked,
-        .features = bench->settings[0].features, .argc = bench->argc, .argv = bench->argv};
+        .features = bench->settings[0].features, .argc = bench->argc, .argv = bench->argv,
+        .tuned = &bench->settings[0].context->cache_sources};
     if (!attune_machine_describe(&request, &session->machine))
         return attune_trouble_memory(trouble, "the machine card");
     return session->writes ? write_line(session, ATTUNE_LINE_MACHINE, &session->machine, trouble) : 0;

@@ -6,12 +6,10 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bench/cli/info.h"
 #include "bench/cli/options.h"
-#include "bench/cli/problem_file.h"
-#include "bench/cli/spec.h"
+#include "bench/cli/subject.h"
 
 enum { OPTION_EXPLAIN = 256, OPTION_THREADS, OPTION_JSON };
 
@@ -24,8 +22,8 @@ static const struct attune_option options[] = {
 static const struct attune_usage usage = {
     .command = "info",
     .synopsis = "[--explain FILE|SPEC [--threads N]] [--json]",
-    .about = "Shows the CPU and its features, caches and cores, and every kernel with whether\n"
-             "this machine can run it. Measures nothing.\n",
+    .about = "Shows the CPU and its features, caches and cores, which files of tuned choices are read,\n"
+             "and every kernel with whether this machine can run it. Measures nothing.\n",
     .options = options,
     .count = sizeof options / sizeof *options,
     .notes = "ATTUNE_MAX_ISA (scalar, avx2, avx512, neon) takes features away; a word of another\n"
@@ -80,7 +78,7 @@ static int show_machine(const struct request *request, const struct attune_conte
                         struct attune_trouble *trouble)
 {
     const struct attune_info info = {attune_cpu_detect(), attune_topology_get(), context->max_isa,
-                                     context->features};
+                                     context->features, context};
     if (!request->json)
         attune_info_text(&info, stdout);
     else if (!attune_info_json(&info, stdout))
@@ -103,29 +101,14 @@ static int explain_problem(const struct request *request, struct attune_context 
     return shown ? ATTUNE_EXIT_FINE : attune_trouble_memory(trouble, "the JSON object");
 }
 
-/* A SPEC has no dot before its first comma, nor is it the name of something that exists. */
-static int names_file(const char *text)
-{
-    const char *dot = strchr(text, '.');
-    return access(text, F_OK) == 0 || strchr(text, '/') != NULL ||
-           (dot != NULL && dot < text + strcspn(text, ","));
-}
-
 static int explain(const struct request *request, struct attune_context *context,
                    struct attune_trouble *trouble)
 {
-    struct attune_problem problem;
-    struct attune_problem_file file;
-    int code;
-    if (!names_file(request->explain)) {
-        code = attune_spec_parse(request->explain, &problem, trouble);
-        return code ? code : explain_problem(request, context, &problem, trouble);
-    }
-    code = attune_problem_file_read(request->explain, &file, trouble);
-    if (code)
-        return code;
-    code = explain_problem(request, context, &file.problem, trouble);
-    attune_problem_file_free(&file);
+    struct attune_subject subject;
+    int code = attune_subject_read(request->explain, &subject, trouble);
+    if (code == 0)
+        code = explain_problem(request, context, &subject.problem, trouble);
+    attune_subject_free(&subject);
     return code;
 }
 

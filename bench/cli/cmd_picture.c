@@ -110,7 +110,6 @@ static const char **texts(const json_t *list, int64_t count)
 static int write_svg(const struct attune_picture *picture, const char *path,
                      struct attune_trouble *trouble)
 {
-    struct attune_output_file output;
     char *text = NULL;
     size_t size = 0;
     FILE *memory = open_memstream(&text, &size);
@@ -121,14 +120,7 @@ static int write_svg(const struct attune_picture *picture, const char *path,
         free(text);
         return attune_trouble_memory(trouble, "the picture");
     }
-    int code = attune_output_open(&output, path, trouble);
-    if (!code) {
-        code = attune_output_write(&output, text, size, trouble);
-        if (!code)
-            code = attune_output_commit(&output, trouble);
-        else
-            attune_output_discard(&output);
-    }
+    const int code = attune_output_put(path, text, size, trouble);
     free(text);
     return code;
 }

@@ -17,6 +17,7 @@ struct attune_info {
     const struct attune_topology *topology;
     const char *max_isa; /* the ceiling in force, "" for none */
     uint32_t features;   /* what is left below it */
+    const struct attune_context *context;
 };
 
 /* What a problem would be dispatched to. */

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "bench/cli/cache.h"
 #include "bench/cli/info.h"
 #include "bench/machine.h"
 
@@ -51,9 +52,11 @@ int attune_info_json(const struct attune_info *info, FILE *file)
     snprintf(version, sizeof version, "%d.%d.%d", ATTUNE_VERSION_MAJOR, ATTUNE_VERSION_MINOR,
              ATTUNE_VERSION_PATCH);
     return print_object(
-        json_pack("{s:s, s:o, s:s, s:o, s:o, s:o}", "version", version, "cpu", cpu_json(info),
+        json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "version", version, "cpu", cpu_json(info),
                   "max_isa", info->max_isa, "caches", attune_machine_caches(topology), "topology",
-                  attune_machine_topology(topology), "kernels", kernels_json(info)),
+                  attune_machine_topology(topology), "tuned",
+                  attune_cache_sources_json(&info->context->cache_sources), "kernels",
+                  kernels_json(info)),
         file);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/cli/cache.h"
 #include "bench/cli/info.h"
 #include "bench/cli/bench_table.h"
 
@@ -100,6 +101,7 @@ void attune_info_text(const struct attune_info *info, FILE *file)
             ATTUNE_VERSION_PATCH);
     print_cpu(info, file);
     print_topology(info->topology, file);
+    attune_cache_sources_text(&info->context->cache_sources, file);
     print_kernels(info, file);
 }
 

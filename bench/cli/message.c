@@ -16,11 +16,11 @@ int attune_trouble_set(struct attune_trouble *trouble, enum attune_exit code, co
 {
     va_list arguments;
 
-    trouble->code = code;
+    trouble->code = (int)code;
     va_start(arguments, format);
     (void)vsnprintf(trouble->text, sizeof trouble->text, format, arguments);
     va_end(arguments);
-    return code;
+    return trouble->code;
 }
 
 int attune_trouble_status(struct attune_trouble *trouble, enum attune_status status)

@@ -10,14 +10,14 @@
 #include <stddef.h>
 
 #include "bench/cli/command.h"
+#include "tuner/atomic_file.h"
 
 struct attune_output_file {
     int fd;
-    char *target;    /* where it goes, symbolic links resolved; NULL when written straight */
-    char *temporary; /* beside it */
+    struct attune_atomic_file file; /* target NULL: written straight */
 };
 
-/* Opens the output. Returns 0, or fills *trouble ("cannot write: REASON") and leaves nothing
+/* Opens the output; *output stays where it is until it is committed or discarded. Returns 0, or fills *trouble ("cannot write: REASON") and leaves nothing
  * behind. */
 int attune_output_open(struct attune_output_file *output, const char *path,
                        struct attune_trouble *trouble);
@@ -28,6 +28,10 @@ int attune_output_write(struct attune_output_file *output, const void *data, siz
 int attune_output_commit(struct attune_output_file *output, struct attune_trouble *trouble);
 /* Gives it up, leaving nothing behind. Harmless after a commit. */
 void attune_output_discard(struct attune_output_file *output);
+
+/* All of it at once. */
+int attune_output_put(const char *path, const void *data, size_t size,
+                      struct attune_trouble *trouble);
 
 /* Whether both paths lead to one file that is there. */
 int attune_output_is_same_file(const char *a, const char *b);

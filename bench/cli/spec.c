@@ -204,7 +204,7 @@ static int read_items(char *text, struct attune_spec_keys *spec, struct attune_t
     for (char *item = text; item != NULL; count++) {
         char *comma = strchr(item, ',');
         if (count == SPEC_KEY_COUNT + 2)
-            return WRONG("more items than there are keys");
+            return WRONG("spec: has more items than there are keys");
         if (comma != NULL)
             *comma++ = '\0';
         items[count] = item;

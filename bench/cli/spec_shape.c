@@ -245,15 +245,20 @@ static void fill_fields(const struct attune_spec_keys *spec, struct attune_probl
     attune_problem_output(problem, ATTUNE_OUT_OUT);
 }
 
-/* Fails when the elements of a tensor cannot be counted. */
-static void check_elements(struct builder *m)
+/* Fails when the bytes of a tensor cannot be counted. */
+static int check_elements(struct builder *m, struct attune_trouble *trouble)
 {
+    if (m->overflow)
+        return WRONG("extents: a product of two of them is over 2^63");
     for (int i = 0; i < ATTUNE_INPUT_COUNT; i++) {
         const struct attune_tensor *tensor = &m->problem->in[i];
         int64_t count = 8; /* bytes of the largest element */
         for (int32_t axis = 0; tensor->dtype != ATTUNE_ABSENT && axis < tensor->rank; axis++)
             count = times(m, count, tensor->size[axis] > 0 ? tensor->size[axis] : 1);
+        if (m->overflow)
+            return WRONG("%s: has over 2^63 bytes", attune_input_name(i));
     }
+    return 0;
 }
 
 int attune_spec_shape(const struct attune_spec_keys *spec, struct attune_problem *problem,
@@ -276,6 +281,5 @@ int attune_spec_shape(const struct attune_spec_keys *spec, struct attune_problem
         return code;
     fill_fields(spec, problem);
     shape_tensors(&m);
-    check_elements(&m);
-    return m.overflow ? WRONG("a tensor has over 2^63 bytes") : 0;
+    return check_elements(&m, trouble);
 }

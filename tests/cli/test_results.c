@@ -39,7 +39,7 @@ static char *schema(void)
 }
 
 /* 2: documented as required, 1: as optional, 0: not at all; `count` becomes how many there are. */
-static int documented(const char *text, enum attune_line_kind kind, const char *name, int *count)
+static int documented(const char *text, enum attune_result_kind kind, const char *name, int *count)
 {
     char head[64], bold[64], plain[64], pair[64];
     (void)snprintf(head, sizeof head, "\n## %s\n", attune_line_word(kind));

@@ -11,7 +11,7 @@
 #include "bench/cli/spec.h"
 #include "bench/explain.h"
 #include "bench/rounds.h"
-#include "bench/synthetic.h"
+#include "engine/synthetic.h"
 
 static double now;
 

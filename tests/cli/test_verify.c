@@ -6,9 +6,9 @@
 #include <criterion/criterion.h>
 
 #include "bench/cli/spec.h"
-#include "bench/synthetic.h"
 #include "bench/runner.h"
-#include "bench/verify.h"
+#include "engine/synthetic.h"
+#include "engine/verify.h"
 
 static const char *const specs[] = {
     "self:dot,b=2,h=4,g=2,t=40,d=16,e=24,causal=top_left",

@@ -48,7 +48,9 @@ static void sweep(int kind)
 {
     struct attune_context *context;
     const char *only = getenv("ATTUNE_TEST_SEED");
-    const uint64_t first = only ? strtoull(only, NULL, 10) : 1, last = only ? first : 80;
+    const char *most = getenv("ATTUNE_TEST_SEEDS");
+    const uint64_t first = only ? strtoull(only, NULL, 10) : 1;
+    const uint64_t last = only ? first : most ? strtoull(most, NULL, 10) : 80;
     cr_assert_eq(attune_context_create(NULL, &context), ATTUNE_OK, "%s", attune_error_detail());
     for (uint64_t seed = first; seed <= last; seed++) {
         struct test_random random = {seed};

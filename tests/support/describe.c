@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { B = 2, T_Q = 3, T_K = 5, H = 4, G = 2, D = 7, E = 9, D_Q = 11, D_K = 13, A = 17, C = 19 };
-enum { N = 6, S = 8, F = 10, W = 15, O = 21 };
+const struct describe_extents describe_different = {.b = 2, .t_q = 3, .t_k = 5, .h = 4, .g = 2,
+                                                    .d = 7, .e = 9, .d_q = 11, .d_k = 13, .a = 17,
+                                                    .c = 19, .n = 6, .s = 8, .f = 10, .width = 15,
+                                                    .o = 21};
 
 struct kind {
     const char *name;
@@ -43,12 +45,15 @@ static const struct kind kinds[DESCRIBE_KINDS] = {
      "bias_hidden:A value:BTE"},
 };
 
-static int64_t extent(char letter)
+static int64_t extent(const struct describe_extents *x, char letter)
 {
     static const char letters[] = "BQKTHGDEqkACNSFWOapcnio1";
-    static const int64_t values[] = {B,   T_Q,   T_K,       T_Q,   H,     G,         D,     E,
-                                     D_Q, D_K,   A,         C,     N,     S,         F,     W,
-                                     O,   H * A, D_Q + D_K, 2 * C, 4 * N, 3 * H * D, H * D, 1};
+    const int64_t values[] = {x->b,          x->t_q,         x->t_k,          x->t_q,
+                              x->h,          x->g,           x->d,            x->e,
+                              x->d_q,        x->d_k,         x->a,            x->c,
+                              x->n,          x->s,           x->f,            x->width,
+                              x->o,          x->h * x->a,    x->d_q + x->d_k, 2 * x->c,
+                              4 * x->n,      3 * x->h * x->d, x->h * x->d,    1};
     return values[strchr(letters, letter) - letters];
 }
 
@@ -61,12 +66,12 @@ static int input_by_name(const char *name, size_t length)
     abort();
 }
 
-static void add(struct attune_problem *problem, enum attune_input input, enum attune_dtype dtype,
-                const char *letters, size_t rank)
+static void add(struct attune_problem *problem, const struct describe_extents *extents,
+                enum attune_input input, enum attune_dtype dtype, const char *letters, size_t rank)
 {
     int64_t size[ATTUNE_MAX_RANK] = {0};
     for (size_t axis = 0; axis < rank; axis++)
-        size[axis] = extent(letters[axis]);
+        size[axis] = extent(extents, letters[axis]);
     attune_problem_input(problem, input, dtype, (int32_t)rank, size);
 }
 
@@ -75,7 +80,7 @@ const char *describe_name(int kind)
     return kinds[kind].name;
 }
 
-void describe_problem(struct attune_problem *problem, int kind)
+void describe_sized(struct attune_problem *problem, int kind, const struct describe_extents *extents)
 {
     const struct kind *k = &kinds[kind];
     const int over_x = strchr(k->tensors, 'x') == k->tensors,
@@ -85,21 +90,26 @@ void describe_problem(struct attune_problem *problem, int kind)
     attune_problem_init(problem, k->mechanism);
     problem->form = (int32_t)k->form;
     problem->recurrence = strcmp(k->name, "step") == 0;
-    problem->heads = strcmp(k->name, "self_x") == 0 ? H : 0;
+    problem->heads = strcmp(k->name, "self_x") == 0 ? extents->h : 0;
     for (const char *at = k->tensors; *at; at += *at == ' ') {
         const char *colon = strchr(at, ':');
         const size_t rank = strcspn(colon + 1, " ");
-        add(problem, (enum attune_input)input_by_name(at, (size_t)(colon - at)), ATTUNE_F32,
+        add(problem, extents, (enum attune_input)input_by_name(at, (size_t)(colon - at)), ATTUNE_F32,
             colon + 1, rank);
         at = colon + 1 + rank;
     }
-    add(problem, ATTUNE_IN_KEY_LENGTHS, ATTUNE_I32, "B", 1);
-    add(problem, ATTUNE_IN_QUERY_LENGTHS, ATTUNE_I64, "B", 1);
-    add(problem, ATTUNE_IN_MASK, ATTUNE_BOOL, mask, 4);
-    add(problem, ATTUNE_IN_BIAS, ATTUNE_F16, mask, 4);
-    add(problem, ATTUNE_IN_SINK, ATTUNE_F32, mask[1] == 'H' ? "H" : "1", 1);
+    add(problem, extents, ATTUNE_IN_KEY_LENGTHS, ATTUNE_I32, "B", 1);
+    add(problem, extents, ATTUNE_IN_QUERY_LENGTHS, ATTUNE_I64, "B", 1);
+    add(problem, extents, ATTUNE_IN_MASK, ATTUNE_BOOL, mask, 4);
+    add(problem, extents, ATTUNE_IN_BIAS, ATTUNE_F16, mask, 4);
+    add(problem, extents, ATTUNE_IN_SINK, ATTUNE_F32, mask[1] == 'H' ? "H" : "1", 1);
     for (int output = 0; output < ATTUNE_OUTPUT_COUNT; output++)
         attune_problem_output(problem, (enum attune_output)output);
+}
+
+void describe_problem(struct attune_problem *problem, int kind)
+{
+    describe_sized(problem, kind, &describe_different);
 }
 
 int describe_is_required(int kind, enum attune_input input)

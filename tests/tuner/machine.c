@@ -69,7 +69,7 @@ static int check(void *user, int32_t candidate)
 {
     struct machine *machine = user;
     machine->checks++;
-    return !(machine->wrong >> candidate & 1);
+    return candidate >= 64 || !(machine->wrong >> candidate & 1);
 }
 
 static int cancelled(void *user)
@@ -86,5 +86,5 @@ static double seconds(void *user)
 
 struct attune_search_driver machine_driver(struct machine *machine)
 {
-    return (struct attune_search_driver){run, check, cancelled, machine, {seconds, machine}};
+    return (struct attune_search_driver){run, check, cancelled, machine, {seconds, machine}, 0};
 }

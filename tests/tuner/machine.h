@@ -24,7 +24,7 @@ struct machine {
     enum machine_noise noise;
     double now;                               /* seconds */
     double seconds[ATTUNE_SEARCH_CANDIDATES]; /* of one call of a candidate on the quiet machine */
-    uint64_t wrong;                           /* candidates whose results are wrong, by bit */
+    uint64_t wrong;                           /* candidates below 64 whose results are wrong, by bit */
     double burst_until, quiet_until, phase;
     int64_t runs, checks;
     int64_t cancel_after; /* runs; 0: never */

@@ -12,10 +12,11 @@ enum { TRIALS = 400, POOL = 24 };
 static int32_t race(struct attune_search_driver *driver, int32_t *finalists, int64_t calls)
 {
     int32_t candidates[POOL];
+    double seconds[ATTUNE_SEARCH_CANDIDATES];
     for (int32_t i = 0; i < POOL; i++)
         candidates[i] = i;
-    const int32_t left =
-        attune_search_race(driver, 0, candidates, POOL, ATTUNE_SEARCH_FINALISTS, calls);
+    const int32_t left = attune_search_race(driver, 0, candidates, POOL, ATTUNE_SEARCH_FINALISTS,
+                                            calls, seconds);
     for (int32_t i = 0; i < left; i++)
         finalists[i] = candidates[i];
     return left;

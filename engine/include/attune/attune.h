@@ -40,7 +40,9 @@ enum attune_status {
     ATTUNE_ERROR_NO_MEMORY = 4,   /* the allocator, or oneDNN, returned nothing */
     ATTUNE_ERROR_WORKSPACE = 5,   /* workspace absent or smaller than attune_plan_workspace_size() */
     ATTUNE_ERROR_PREPARED = 6,    /* prepared keys of another layout, or none where the plan wants them */
-    ATTUNE_ERROR_SYSTEM = 7       /* the operating system or a library refused */
+    ATTUNE_ERROR_SYSTEM = 7,      /* the operating system or a library refused */
+    ATTUNE_ERROR_UNFIT = 8,       /* the machine is too busy, or its results too wrong, to tune on */
+    ATTUNE_ERROR_CANCELLED = 9    /* a callback asked to stop; what was done by then is kept */
 };
 
 enum attune_mechanism {
@@ -204,6 +206,13 @@ struct attune_context_options {
     void *parallel_for_user;
     void (*log)(void *user, enum attune_log_level level, const char *message);
     void *log_user;
+    /* Tuned choices are read when a context is created; for each problem the first of these places that
+     * has one is believed: the file at cache_path, the user's own (attune cache path), /etc/attune, and
+     * what an application ships. A cache that is wrong, foreign or damaged costs speed, never results. */
+    const char *cache_path;    /* NULL: $ATTUNE_CACHE, if set; "": no file is read or written */
+    const char *shipped_cache; /* NULL, a file, or a folder of files named as attune cache path says */
+    const void *shipped_data;  /* NULL, or the bytes of such a file; several may stand one after another */
+    size_t shipped_size;
 };
 
 struct attune_context;
@@ -233,6 +242,20 @@ ATTUNE_API enum attune_status attune_context_create(const struct attune_context_
 ATTUNE_API void attune_context_release(struct attune_context *context);
 /* Threads that plans of this context use. */
 ATTUNE_API int32_t attune_context_threads(const struct attune_context *context);
+
+/* Takes up the tuned choices of a file, or of the bytes of one: all, or none and a status
+ * (ATTUNE_ERROR_INVALID where a line is damaged, names a kernel that this library has not, or where
+ * there is nothing for this machine). Plans made afterwards use them. Thread-safe. */
+ATTUNE_API enum attune_status attune_cache_load(struct attune_context *context, const char *path);
+ATTUNE_API enum attune_status attune_cache_import(struct attune_context *context, const void *data,
+                                                  size_t size);
+/* Writes all tuned choices that this context knows into the file at `path`, whose other contents stay;
+ * with NULL only those that it tuned itself, into the file that it would read first. Safe beside other
+ * writers and readers; on failure the old file is untouched. Thread-safe. */
+ATTUNE_API enum attune_status attune_cache_save(struct attune_context *context, const char *path);
+/* The same as bytes, to ship with a product: writes at most `size`, with a terminating NUL, and returns
+ * the full length as snprintf does; 0 on failure. Thread-safe. */
+ATTUNE_API size_t attune_cache_export(struct attune_context *context, char *text, size_t size);
 
 /* Sets every field to its default. */
 ATTUNE_API void attune_problem_init(struct attune_problem *problem, enum attune_mechanism mechanism);
@@ -270,6 +293,63 @@ ATTUNE_API enum attune_status attune_plan_prepare(const struct attune_plan *plan
  * only inside a projection (ATTUNE_ERROR_NO_MEMORY), before any output is touched. */
 ATTUNE_API enum attune_status attune_plan_execute(const struct attune_plan *plan,
                                                   const struct attune_args *args);
+
+/* ---- Tuning: measuring which kernels and tiles this machine should use. ---- */
+
+enum attune_tune_effort { ATTUNE_TUNE_QUICK = 0, ATTUNE_TUNE_NORMAL = 1, ATTUNE_TUNE_FULL = 2 };
+
+/* What became of a key: what a choice depends on, which many problems share. */
+enum attune_tune_event {
+    ATTUNE_TUNE_LISTED = 0, /* would be tuned (dry_run) */
+    ATTUNE_TUNE_KNOWN = 1,  /* tuned before with as much effort: left alone */
+    ATTUNE_TUNE_BEGUN = 2,
+    ATTUNE_TUNE_TIE = 3,    /* nothing is surely faster than the default, which stays */
+    ATTUNE_TUNE_WIN = 4,    /* the winner is entered */
+    ATTUNE_TUNE_NOISY = 5,  /* times varied too much: nothing is entered */
+    ATTUNE_TUNE_FAILED = 6, /* could not be run */
+    ATTUNE_TUNE_BARRED = 7  /* a kernel computes wrong results here and is not used from now on */
+};
+
+/* Valid during the callback. Ratios are the default's time over the best candidate's. */
+struct attune_tune_progress {
+    size_t struct_size;
+    int32_t event; /* enum attune_tune_event */
+    int32_t index, count; /* of this key, and of all keys; keys that several problems share count once */
+    const char *key;      /* its text; of ATTUNE_TUNE_BARRED the kernel's name */
+    const char *base, *best; /* knobs of the default and of the best candidate; of BARRED why; else "" */
+    double speedup, low, high; /* and its 95 % interval */
+    double noise;              /* half of that of the default against itself */
+    double seconds;            /* spent on this key */
+    int32_t candidates;
+};
+
+struct attune_tune_options {
+    size_t struct_size; /* sizeof(struct attune_tune_options) */
+    int32_t effort;     /* enum attune_tune_effort: how long each sample is, how many candidates */
+    int32_t force;      /* tune again what is known, and keep what a noisy machine gave */
+    int32_t dry_run;    /* tell what would be tuned, measure nothing */
+    int32_t missed;     /* tune the keys that ATTUNE_TUNE=record left in the cache, too */
+    double seconds;     /* no key is begun after so long; 0: no limit */
+    /* After each event; non-zero stops, and what is done is kept. May be NULL. */
+    int (*progress)(void *user, const struct attune_tune_progress *progress);
+    void *user;
+};
+
+/* Measures the keys of `count` problems (shapes alone: it makes numbers of its own) with the context's
+ * threads, enters what it finds into the context's cache, and saves that to its file after each key.
+ * Plans made afterwards take it. Each kernel is first checked against float64 (attune_selftest).
+ * `options` may be NULL. Not for use beside other work: what else runs is measured too. */
+ATTUNE_API enum attune_status attune_tune(struct attune_context *context,
+                                          const struct attune_problem *problems, int32_t count,
+                                          const struct attune_tune_options *options);
+
+/* Called for each kernel that the context may use: `error` is its largest error over its bound, at
+ * most 1 is right; `detail` says what was wrong, "" when nothing was. */
+typedef void attune_selftest_report(void *user, const char *kernel, double error, const char *detail);
+/* Checks every kernel that this CPU can run, and the context may, against float64, within seconds. The
+ * number of wrong ones, which are barred in the context's cache; 0 is what it should be; -1: no memory. */
+ATTUNE_API int32_t attune_selftest(struct attune_context *context, attune_selftest_report *report,
+                                   void *user);
 
 #ifdef __cplusplus
 }

@@ -3,7 +3,7 @@
  * Random inputs: uniform, weights scaled by the width of what they multiply, so that scores spread
  * over a few units as in trained models and no softmax degenerates to one key.
  */
-#include "bench/synthetic.h"
+#include "engine/synthetic.h"
 
 #include <math.h>
 #include <stdlib.h>

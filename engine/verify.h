@@ -3,8 +3,8 @@
  * Whether a computed problem is right: its outputs against the float64 reference, all of them where
  * that is affordable, else some rows. A wrong kernel must not be benchmarked.
  */
-#ifndef ATTUNE_BENCH_VERIFY_H
-#define ATTUNE_BENCH_VERIFY_H
+#ifndef ATTUNE_ENGINE_VERIFY_H
+#define ATTUNE_ENGINE_VERIFY_H
 
 #include "engine/shape.h"
 

@@ -3,8 +3,8 @@
  * Memory and numbers for a problem that has none: reproducible random inputs of the size that
  * trained models have. Knows the tensors' names, not what mechanisms do with them.
  */
-#ifndef ATTUNE_BENCH_SYNTHETIC_H
-#define ATTUNE_BENCH_SYNTHETIC_H
+#ifndef ATTUNE_ENGINE_SYNTHETIC_H
+#define ATTUNE_ENGINE_SYNTHETIC_H
 
 #include "attune/attune.h"
 

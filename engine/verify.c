@@ -4,7 +4,7 @@
  * problem of its own over the same memory: the last rows where queries are a tensor of their own,
  * the first rows (by query_lengths) where queries and keys are one x.
  */
-#include "bench/verify.h"
+#include "engine/verify.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The problem of a key: heads of the core's own operands, so that no projection is in the time. A core
+ * key's is one head, cut to about a millisecond on one core; what it keeps are the widths, the rows of a
+ * block, whether the keys fit in L2, and for few rows that keys come from where the real ones would.
+ */
+#include "engine/tune_case.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/status.h"
+#include "engine/synthetic.h"
+#include "engine/verify.h"
+
+/* Seconds that one execution should take, about, and what one core does in a second, roughly. */
+static const double run_seconds = 1e-3, flop_rate = 6e10, tanh_rate = 1e10;
+/* Seconds of float64 reference for one check. */
+static const double check_seconds = 0.01;
+/* A block of rows as large as plans make them; fewer than this are not cut further: values of few
+ * rows are read where they lie. */
+enum { ROWS = 256, LEAST_ROWS = 48, LEAST_KEYS = 4 * ATTUNE_KEY_STEP, LEAST_SCANNED = 64 };
+/* Channels of a recurrent problem: its projections are in the time, and these make them small. */
+enum { CHANNELS = 8 };
+enum { COPIES_MAX = 64 };
+#define COPIES_BYTES (INT64_C(256) << 20)
+
+struct sizes {
+    int64_t rows, t_q, t_k, units, copies;
+};
+
+static double pair_seconds(const struct attune_key *key)
+{
+    const double n = key->n, a = key->a;
+    double seconds = 2.0 * (key->d + key->e) / flop_rate;
+    if (key->score == ATTUNE_KEY_TANH)
+        seconds += a / tanh_rate;
+    if (key->score == ATTUNE_KEY_LSTM)
+        seconds += (8 * n * n + 2 * a * n) / flop_rate + (a + 5 * n) / tanh_rate;
+    return seconds;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t key_bytes(const struct attune_key *key)
+{
+    const int64_t width = key->score == ATTUNE_KEY_DOT ? key->d : key->a;
+    return width * (int64_t)attune_dtype_size(key->dtype_k) +
+           key->e * (int64_t)attune_dtype_size(key->dtype_v);
+}
+
+/* Keys below which the cut problem would lie in a nearer cache than the whole one. */
+static int64_t least_keys(const struct attune_model_problem *asked)
+{
+    const int64_t few = asked->key.score == ATTUNE_KEY_LSTM ? LEAST_SCANNED : LEAST_KEYS;
+    const int64_t beyond_l2 = 5 * asked->topology->l2.size / (4 * most(key_bytes(&asked->key), 1));
+    return least(asked->t_k, most(few, beyond_l2));
+}
+
+/* Copies of keys and values that few rows find in no nearer a cache than in the whole problem. */
+static int64_t count_copies(const struct attune_tune_request *request, int64_t rows, int64_t t_k)
+{
+    const int64_t bytes = most(t_k * key_bytes(&request->asked.key), 1);
+    const int64_t beyond_l3 = 2 * most(request->asked.topology->l3.size, 1 << 24) / bytes + 1;
+    int64_t copies = request->units > 0 ? least(request->units, beyond_l3) : beyond_l3;
+    copies = least(copies, most(COPIES_BYTES / bytes, 1));
+    return rows <= ATTUNE_KEY_FEW_ROWS ? least(copies, COPIES_MAX) : 1;
+}
+
+static struct sizes cut(const struct attune_tune_request *request)
+{
+    const struct attune_model_problem *asked = &request->asked;
+    const struct attune_key *key = &asked->key;
+    const double pairs = run_seconds / pair_seconds(key);
+    struct sizes sizes = {.rows = asked->rows, .t_k = asked->t_k, .units = 1, .copies = 1};
+    if (key->tier == ATTUNE_KEY_PARALLEL) {
+        sizes.units = request->units;
+        sizes.t_q = most(asked->rows / key->group, 1);
+        return sizes;
+    }
+    sizes.rows = least(sizes.rows, ROWS);
+    if ((double)sizes.rows * (double)sizes.t_k > pairs)
+        sizes.t_k = least(sizes.t_k, most((int64_t)(pairs / (double)most(sizes.rows, 1)),
+                                          least_keys(asked)));
+    if ((double)sizes.rows * (double)sizes.t_k > 2 * pairs)
+        sizes.rows = least(sizes.rows, most((int64_t)(pairs / (double)most(sizes.t_k, 1)),
+                                            LEAST_ROWS));
+    sizes.t_q = most(sizes.rows / key->group, 1);
+    sizes.rows = sizes.t_q * key->group;
+    sizes.copies = count_copies(request, sizes.rows, sizes.t_k);
+    return sizes;
+}
+
+static void describe_dot(const struct attune_key *key, const struct sizes *sizes,
+                         struct attune_problem *problem)
+{
+    const int64_t g = sizes->units, q[] = {1, g * key->group, sizes->t_q, key->d};
+    const int64_t k[] = {sizes->copies, g, sizes->t_k, key->d}, v[] = {k[0], g, k[2], key->e};
+    const int64_t scales[] = {1, g, sizes->t_k};
+    attune_problem_init(problem, ATTUNE_SELF);
+    attune_problem_input(problem, ATTUNE_IN_Q, (enum attune_dtype)key->dtype_q, 4, q);
+    attune_problem_input(problem, ATTUNE_IN_K, (enum attune_dtype)key->dtype_k, 4, k);
+    attune_problem_input(problem, ATTUNE_IN_V, (enum attune_dtype)key->dtype_v, 4, v);
+    if (key->dtype_k == ATTUNE_I8)
+        attune_problem_input(problem, ATTUNE_IN_KEY_SCALE, ATTUNE_F32, 3, scales);
+    if (key->dtype_v == ATTUNE_I8)
+        attune_problem_input(problem, ATTUNE_IN_VALUE_SCALE, ATTUNE_F32, 3, scales);
+}
+
+/* Additive, its tensors in the score space already. */
+static void describe_tanh(const struct attune_key *key, const struct sizes *sizes,
+                          struct attune_problem *problem)
+{
+    const int64_t h = sizes->units, query[] = {1, sizes->t_q, h * key->a};
+    const int64_t keys[] = {sizes->copies, sizes->t_k, h * key->a}, vector[] = {h, key->a};
+    const int64_t values[] = {sizes->copies, h, sizes->t_k, key->e};
+    attune_problem_init(problem, ATTUNE_ADDITIVE);
+    attune_problem_input(problem, ATTUNE_IN_QUERY, ATTUNE_F32, 3, query);
+    attune_problem_input(problem, ATTUNE_IN_KEY, ATTUNE_F32, 3, keys);
+    attune_problem_input(problem, ATTUNE_IN_VALUE, (enum attune_dtype)key->dtype_v, 4, values);
+    attune_problem_input(problem, ATTUNE_IN_SCORE_VECTOR, ATTUNE_F32, 2, vector);
+    if (key->prepared)
+        problem->flags |= ATTUNE_PREPARED_KEYS;
+}
+
+/* Queries and keys are one x there: fewer rows by their lengths. */
+static void describe_lstm(const struct attune_key *key, struct sizes *sizes,
+                          struct attune_problem *problem)
+{
+    const int64_t t = most(sizes->t_k, 1), b = sizes->units, n = key->n;
+    const int64_t x[] = {b, t, CHANNELS}, ih[] = {4 * n, 2 * CHANNELS}, hh[] = {4 * n, n};
+    const int64_t w[] = {key->a, n}, vector[] = {key->a}, values[] = {b, t, key->e};
+    sizes->t_q = least(sizes->t_q, t);
+    attune_problem_init(problem, ATTUNE_RECURRENT);
+    attune_problem_input(problem, ATTUNE_IN_X, ATTUNE_F32, 3, x);
+    attune_problem_input(problem, ATTUNE_IN_WEIGHT_IH, ATTUNE_F32, 2, ih);
+    attune_problem_input(problem, ATTUNE_IN_WEIGHT_HH, ATTUNE_F32, 2, hh);
+    attune_problem_input(problem, ATTUNE_IN_W_RECURRENT, ATTUNE_F32, 2, w);
+    attune_problem_input(problem, ATTUNE_IN_SCORE_VECTOR, ATTUNE_F32, 1, vector);
+    attune_problem_input(problem, ATTUNE_IN_VALUE, (enum attune_dtype)key->dtype_v, 3, values);
+    attune_problem_input(problem, ATTUNE_IN_QUERY_LENGTHS, ATTUNE_I64, 1, &b);
+}
+
+/* Rows that were cut stand in the middle of those that attend ever more keys, or at the end. */
+static void describe_mask(const struct attune_tune_request *request, const struct sizes *sizes,
+                          struct attune_problem *problem)
+{
+    const struct attune_key *key = &request->asked.key;
+    const int64_t mask[] = {1, sizes->t_k}, spare = most(sizes->t_k - sizes->t_q, 0);
+    if (key->mask == ATTUNE_KEY_ARBITRARY)
+        attune_problem_input(problem, ATTUNE_IN_MASK, ATTUNE_BOOL, 2, mask);
+    if (key->mask != ATTUNE_KEY_CAUSAL && key->mask != ATTUNE_KEY_WINDOW)
+        return;
+    problem->causal = ATTUNE_TOP_LEFT;
+    problem->past = key->class_q == key->class_k ? spare / 2 : spare;
+    if (key->mask == ATTUNE_KEY_CAUSAL)
+        return;
+    problem->has_window_left = 1;
+    problem->window_left = request->window_left > 0 ? request->window_left
+                                                    : most(sizes->t_k / 4, 1);
+}
+
+static enum attune_status allocate_outputs(struct attune_tune_case *timed)
+{
+    struct attune_tensor shape;
+    enum attune_status status = attune_problem_output_shape(&timed->problem, ATTUNE_OUT_OUT, &shape);
+    size_t count = 1;
+    for (int32_t axis = 0; status == ATTUNE_OK && axis < shape.rank; axis++)
+        count *= (size_t)shape.size[axis];
+    timed->args.out[ATTUNE_OUT_OUT] = status == ATTUNE_OK ? calloc(count, sizeof(float)) : NULL;
+    if (status == ATTUNE_OK && timed->args.out[ATTUNE_OUT_OUT] == NULL)
+        return attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory for the outputs of a tuning case");
+    return status;
+}
+
+/* From here on the problem has one copy; the others are behind it in memory. */
+static void take_copies(struct attune_tune_case *timed, int64_t copies)
+{
+    const int dot = timed->problem.mechanism == ATTUNE_SELF;
+    const int32_t key = dot ? ATTUNE_IN_K : ATTUNE_IN_KEY, value = dot ? ATTUNE_IN_V : ATTUNE_IN_VALUE;
+    timed->copies = (int32_t)copies;
+    if (timed->problem.mechanism == ATTUNE_RECURRENT)
+        return;
+    struct attune_tensor *keys = &timed->problem.in[key], *values = &timed->problem.in[value];
+    keys->size[0] = values->size[0] = 1;
+    timed->key = timed->args.in[key];
+    timed->value = timed->args.in[value];
+    timed->key_step = (size_t)keys->stride[0] * attune_dtype_size(keys->dtype);
+    timed->value_step = (size_t)values->stride[0] * attune_dtype_size(values->dtype);
+}
+
+/* Which copy of keys and values the arguments mean. */
+static void turn_to(struct attune_tune_case *timed, int32_t copy)
+{
+    const int dot = timed->problem.mechanism == ATTUNE_SELF;
+    timed->turn = copy;
+    if (timed->key == NULL)
+        return;
+    timed->args.in[dot ? ATTUNE_IN_K : ATTUNE_IN_KEY] =
+        timed->key + (size_t)copy * timed->key_step;
+    timed->args.in[dot ? ATTUNE_IN_V : ATTUNE_IN_VALUE] =
+        timed->value + (size_t)copy * timed->value_step;
+    if (timed->prepared != NULL)
+        timed->args.prepared = timed->prepared + (size_t)copy * timed->prepared_step;
+}
+
+enum attune_status attune_tune_case_open(struct attune_tune_case *timed,
+                                         struct attune_context *context,
+                                         const struct attune_tune_request *request)
+{
+    const struct attune_key *key = &request->asked.key;
+    struct sizes sizes = cut(request);
+    memset(timed, 0, sizeof *timed);
+    timed->context = attune_context_hold(context);
+    if (key->score == ATTUNE_KEY_DOT)
+        describe_dot(key, &sizes, &timed->problem);
+    else if (key->score == ATTUNE_KEY_TANH)
+        describe_tanh(key, &sizes, &timed->problem);
+    else
+        describe_lstm(key, &sizes, &timed->problem);
+    describe_mask(request, &sizes, &timed->problem);
+    attune_problem_output(&timed->problem, ATTUNE_OUT_OUT);
+    timed->rows = sizes.t_q * key->group;
+    enum attune_status status = attune_synthetic_fill(&timed->problem, &timed->args);
+    if (status != ATTUNE_OK)
+        return status;
+    for (int64_t b = 0; key->score == ATTUNE_KEY_LSTM && b < sizes.units; b++)
+        ((int64_t *)(uintptr_t)timed->args.in[ATTUNE_IN_QUERY_LENGTHS])[b] = sizes.t_q;
+    take_copies(timed, sizes.copies);
+    return allocate_outputs(timed);
+}
+
+void attune_tune_case_close(struct attune_tune_case *timed)
+{
+    for (int32_t i = 0; i < ATTUNE_SEARCH_CANDIDATES; i++)
+        attune_plan_release(timed->plan[i]);
+    if (timed->key != NULL)
+        turn_to(timed, 0);
+    free(timed->args.out[ATTUNE_OUT_OUT]);
+    free(timed->args.workspace);
+    free(timed->prepared);
+    attune_synthetic_free(&timed->args);
+    attune_context_release(timed->context);
+    memset(timed, 0, sizeof *timed);
+}
+
+/* Prepared keys are the same for all candidates: their layout is the key side's alone. */
+static int prepare(struct attune_tune_case *timed, const struct attune_plan *plan)
+{
+    const size_t size = attune_plan_prepared_size(plan);
+    if (size == 0 || timed->prepared != NULL)
+        return 1;
+    timed->prepared_step = (size + 63) / 64 * 64;
+    timed->prepared = aligned_alloc(64, (size_t)timed->copies * timed->prepared_step);
+    if (timed->prepared == NULL)
+        return 0;
+    timed->args.prepared_size = size;
+    for (int32_t copy = timed->copies - 1; copy >= 0; copy--) {
+        turn_to(timed, copy);
+        if (attune_plan_prepare(plan, &timed->args,
+                                timed->prepared + (size_t)copy * timed->prepared_step,
+                                size) != ATTUNE_OK)
+            return 0;
+    }
+    return 1;
+}
+
+int attune_tune_case_plan(void *user, int32_t index, const struct attune_choice *choice)
+{
+    struct attune_tune_case *timed = user;
+    struct attune_plan **plan = &timed->plan[index];
+    const int parallel = timed->context->threads > 1;
+    if (attune_plan_create_forced(timed->context, &timed->problem, parallel ? NULL : choice,
+                                  parallel ? choice : NULL, plan) != ATTUNE_OK)
+        return 0;
+    const size_t size = attune_plan_workspace_size(*plan);
+    if (size > timed->args.workspace_size) {
+        void *larger = aligned_alloc(64, (size + 63) / 64 * 64);
+        if (larger == NULL)
+            return 0;
+        free(timed->args.workspace);
+        timed->args.workspace = larger;
+        timed->args.workspace_size = size;
+    }
+    return prepare(timed, *plan);
+}
+
+void attune_tune_case_run(void *user, int32_t index)
+{
+    struct attune_tune_case *timed = user;
+    turn_to(timed, timed->turn + 1 < timed->copies ? timed->turn + 1 : 0);
+    (void)attune_plan_execute(timed->plan[index], &timed->args);
+}
+
+int attune_tune_case_check(void *user, int32_t index)
+{
+    struct attune_tune_case *timed = user;
+    double ratio = INFINITY;
+    turn_to(timed, 0);
+    return attune_plan_execute(timed->plan[index], &timed->args) == ATTUNE_OK &&
+           attune_verify(&timed->plan[index]->shape, &timed->args, check_seconds, &ratio) ==
+               ATTUNE_OK &&
+           ratio <= 1;
+}

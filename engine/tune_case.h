@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is timed for a key: a small problem that keeps the core as busy as the key's own problems do, on
+ * made-up numbers, and plans of candidates for it that share one workspace. Knows nothing of searching.
+ */
+#ifndef ATTUNE_ENGINE_TUNE_CASE_H
+#define ATTUNE_ENGINE_TUNE_CASE_H
+
+#include "engine/plan.h"
+#include "tuner/search.h"
+
+/* What is known of the problems behind a key. */
+struct attune_tune_request {
+    struct attune_model_problem asked;
+    int64_t units;       /* batch entries times key heads */
+    int64_t window_left; /* of a windowed mask */
+};
+
+struct attune_tune_case {
+    struct attune_context *context; /* held */
+    struct attune_problem problem;
+    struct attune_args args;
+    int64_t rows;        /* query rows that share keys, as timed */
+    int32_t copies, turn; /* of keys and values, taken in turns so that caches do not keep them */
+    const char *key, *value;
+    size_t key_step, value_step; /* bytes from one copy to the next */
+    char *prepared;
+    size_t prepared_step;
+    struct attune_plan *plan[ATTUNE_SEARCH_CANDIDATES];
+};
+
+/* Core tier: one head on one thread of `context`, of a length that takes about a millisecond.
+ * Parallel tier: as many heads as there are, on all threads. Close it in any case. */
+enum attune_status attune_tune_case_open(struct attune_tune_case *timed,
+                                         struct attune_context *context,
+                                         const struct attune_tune_request *request);
+void attune_tune_case_close(struct attune_tune_case *timed);
+
+/* The callbacks of a search; `user` is the case. */
+int attune_tune_case_plan(void *user, int32_t index, const struct attune_choice *choice);
+void attune_tune_case_run(void *user, int32_t index);
+int attune_tune_case_check(void *user, int32_t index);
+
+#endif

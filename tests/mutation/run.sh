@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# run.sh [NAME...]: does the suite see a bug? Plants those of mutants.tsv (or the ones named) one at a
+# time in a copy of the sources, builds what changed, and runs the tests of that layer, a minute at the
+# most each. Writes build/mutation/results.tsv, and when all ran RESULTS.tsv beside itself. Exit 1 when
+# fewer than 95 % are killed, or when one no longer applies to the sources.
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+work=$root/build/mutation
+tree=$work/tree build=$work/build results=$work/results.tsv
+limit=60
+
+mkdir -p "$tree"
+(cd "$root" && tar --exclude=./build --exclude=./.git -cf - .) | tar -xf - -C "$tree" || exit 1
+launcher=
+! command -v ccache >/dev/null || launcher=-DCMAKE_C_COMPILER_LAUNCHER=ccache
+# shellcheck disable=SC2086
+cmake -S "$tree" -B "$build" -G Ninja $launcher -DATTUNE_BUILD_TESTS=ON >"$work/log" || exit 1
+
+# build_tests TEST, run_tests TEST: "kernels:NAME", "engine:PATTERN", "cli:PATTERN", "fault", "tsan".
+build_tests() {
+    case $1 in
+    kernels:*) set -- kernel_tests ;;
+    engine:*) set -- engine_tests ;;
+    cli:*) set -- cli_tests attune_command ;;
+    fault) set -- fault_memory attune_command ;;
+    tsan) return 0 ;;
+    esac
+    cmake --build "$build" --target "$@" >"$work/log" 2>&1
+}
+run_tests() {
+    case $1 in
+    kernels:*) timeout $limit "$build/tests/arch/kernel_tests" --filter "${1#*:}" ;;
+    engine:*) timeout $limit "$build/tests/engine_tests" --filter "${1#*:}" --fail-fast -j2 ;;
+    cli:*) timeout $limit "$build/tests/cli_tests" --filter "${1#*:}" --fail-fast -j2 ;;
+    fault) timeout $limit "$build/tests/fault/fault_memory" "$build/attune" 20 \
+        "$root/bench/data/g2p_location.safetensors" ;;
+    tsan) timeout $((5 * limit)) "$tree/tests/threads/tsan.sh" "$work/tsan" 20 ;;
+    esac >"$work/log" 2>&1
+}
+
+mutants() { grep -v '^#' "$here/mutants.tsv"; }
+wanted() { [ $# -eq 1 ] || printf '%s\n' "${@:2}" | grep -qxF -- "$1"; }
+
+# A test that fails without a bug kills nothing.
+for test in $(mutants | while IFS=$'\t' read -r name test _; do wanted "$name" "$@" && echo "$test"; done |
+    sort -u); do
+    build_tests "$test" && run_tests "$test" && continue
+    printf '%s fails on the sources as they are\n' "$test"
+    tail -n 20 "$work/log"
+    exit 1
+done
+
+: >"$results"
+while IFS=$'\t' read -r name test file expression; do
+    wanted "$name" "$@" || continue
+    started=$SECONDS
+    sed -e "$expression" "$root/$file" >"$tree/$file.mutant"
+    if cmp -s "$tree/$file.mutant" "$root/$file"; then
+        outcome=stale
+    else
+        cat "$tree/$file.mutant" >"$tree/$file"
+        if ! build_tests "$test"; then
+            outcome=broken
+        elif run_tests "$test"; then
+            outcome=survived
+        else
+            outcome=killed
+        fi
+        cat "$root/$file" >"$tree/$file"
+    fi
+    rm -f "$tree/$file.mutant"
+    printf '%s\t%s\t%s\t%d\n' "$name" "$test" $outcome $((SECONDS - started)) | tee -a "$results"
+done < <(mutants)
+
+[ $# -gt 0 ] || { printf '# name\ttests\toutcome\tseconds\n' && cat "$results"; } >"$here/RESULTS.tsv"
+awk -F'\t' '{n++; count[$3]++} END {
+    printf "%d of %d mutants killed (%.0f %%), %d survived, %d to be written anew\n", count["killed"], n,
+        100 * count["killed"] / n, count["survived"], count["stale"] + count["broken"]
+    exit count["killed"] < 0.95 * n || count["stale"] + count["broken"] > 0
+}' "$results"

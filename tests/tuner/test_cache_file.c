@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Cache files on disk: what is read and what is refused, layers, writers beside readers, and what is
+ * left after a failure or a kill at each system call: the old file or the new one, whole.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utime.h>
+
+#include "cache_box.h"
+
+static struct cache_box box;
+
+static void set_up(void)
+{
+    cache_box_open(&box);
+}
+
+static void tear_down(void)
+{
+    cache_box_close(&box);
+}
+
+TestSuite(cache_file, .init = set_up, .fini = tear_down, .timeout = 60);
+
+/* As another user where this is root, who may do everything. */
+static int in_child(int (*body)(void))
+{
+    int status = 0;
+    const pid_t child = fork();
+    if (child == 0) {
+        if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
+            _exit(99);
+        _exit(body());
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+Test(cache_file, what_is_saved_is_loaded_and_merged)
+{
+    struct attune_fault fault = {0};
+    int speedup = 0;
+    cr_assert_eq(cache_box_load(box.file, &speedup, &fault), -1);
+    cr_assert_eq(fault.system, ENOENT);
+    cr_assert_eq(cache_box_save(box.file, 3, 1100, &fault), 1, "%s", fault.text);
+    cr_assert_eq(cache_box_load(box.file, &speedup, &fault), 3, "%s", fault.text);
+    cr_assert_eq(speedup, 1100);
+    cr_assert_eq(cache_box_save(box.file, 3, 1100, &fault), 0, "nothing new");
+    cr_assert_eq(cache_box_save(box.file, 1, 1200, &fault), 1);
+    cr_assert_eq(cache_box_load(box.file, &speedup, &fault), 3);
+    cr_assert_eq(speedup, 1200);
+    cr_assert_eq(cache_box_save(box.file, 5, 1300, &fault), 1);
+    cr_assert_eq(cache_box_load(box.file, &speedup, &fault), 5);
+    struct stat status;
+    cr_assert(stat(box.file, &status) == 0 && (status.st_mode & 022) == 0);
+}
+
+Test(cache_file, only_what_is_ours_and_plain_is_read)
+{
+    static const char *const places[] = {"link", "fifo", "folder", "device", "open", "large",
+                                         "text", "empty"};
+    static const char *const reasons[] = {
+        "is a symbolic link", "is not a regular file", "is not a regular file",
+        "is not a regular file", "may be written by everyone (mode 0666)",
+        "10485760 bytes are more than the 4194304 that a cache may have",
+        "not a cache of Attune: its first line is not %attune-cache MAJOR.MINOR",
+        "not a cache of Attune: empty"};
+    char path[256];
+    struct attune_fault fault;
+    int speedup;
+    cr_assert_eq(cache_box_save(box.file, 1, 1100, NULL), 1);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", box.folder, places[i]);
+        if (i == 0)
+            cr_assert_eq(symlink(box.file, path), 0);
+        else if (i == 1)
+            cr_assert_eq(mkfifo(path, 0600), 0);
+        else if (i == 2)
+            cr_assert_eq(mkdir(path, 0700), 0);
+        else if (i == 3)
+            strcpy(path, "/dev/zero");
+        else
+            cache_box_write(path, "to whom it may concern\n", i == 7 ? 0 : 23);
+        if (i == 4)
+            cr_assert_eq(chmod(path, 0666), 0);
+        if (i == 5)
+            cr_assert_eq(truncate(path, 10 << 20), 0);
+        fault = (struct attune_fault){0};
+        cr_assert_eq(cache_box_load(path, &speedup, &fault), -1, "%s", path);
+        cr_assert_str_eq(fault.text, reasons[i]);
+        if (i == 7)
+            continue; /* an empty file is one to write to */
+        struct stat before, after;
+        cr_assert_eq(lstat(path, &before), 0);
+        cr_assert_eq(cache_box_save(path, 1, 1100, &fault), -1, "%s", path);
+        cr_assert_str_eq(fault.text, reasons[i]);
+        cr_assert(lstat(path, &after) == 0 && before.st_ino == after.st_ino &&
+                  before.st_size == after.st_size);
+        (void)strcat(path, ".lock");
+        cr_assert(i == 6 || access(path, F_OK) != 0, "%s litters", path);
+    }
+}
+
+static int read_foreign(void)
+{
+    struct attune_fault fault = {0};
+    int speedup;
+    return cache_box_load(box.file, &speedup, &fault) == -1 &&
+           strncmp(fault.text, "belongs to user 12345, not to user ", 35) == 0;
+}
+
+Test(cache_file, a_foreign_owner_is_refused)
+{
+    struct attune_fault fault = {0};
+    int speedup;
+    if (geteuid() != 0)
+        cr_skip_test("only root can give a file away");
+    cr_assert_eq(cache_box_save(box.file, 1, 1100, NULL), 1);
+    cr_assert(chmod(box.folder, 0755) == 0 && chmod(box.file, 0644) == 0);
+    cr_assert_eq(chown(box.file, 12345, 12345), 0);
+    cr_assert_eq(cache_box_load(box.file, &speedup, &fault), -1);
+    cr_assert_str_eq(fault.text, "belongs to user 12345, not to user 0 or root");
+    cr_assert_eq(in_child(read_foreign), 1);
+}
+
+static int write_where_not_allowed(void)
+{
+    struct attune_fault fault = {0};
+    int speedup;
+    if (cache_box_load(box.file, &speedup, &fault) != 1)
+        return 2;
+    const int code = cache_box_save(box.file, 2, 1200, &fault);
+    return code == -1 && fault.system == EACCES &&
+                   strcmp(fault.text, "its lock file: Permission denied") == 0
+               ? 0
+               : 3;
+}
+
+Test(cache_file, a_folder_that_may_not_be_written_keeps_its_file)
+{
+    int speedup;
+    cr_assert_eq(cache_box_save(box.file, 1, 1100, NULL), 1);
+    cr_assert_eq(chmod(box.folder, 0555), 0);
+    cr_assert_eq(in_child(write_where_not_allowed), 0);
+    cr_assert_eq(chmod(box.folder, 0755), 0);
+    cr_assert_eq(cache_box_load(box.file, &speedup, NULL), 1);
+}
+
+Test(cache_file, a_full_disk_keeps_the_old_file)
+{
+    struct attune_fault fault = {0};
+    char path[256];
+    int speedup = 0;
+    if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", box.folder, "tmpfs", 0, "size=64k") != 0)
+        cr_skip_test("only root can mount a small file system");
+    cr_assert_eq(cache_box_save(box.file, 3, 1100, &fault), 1, "%s", fault.text);
+    (void)snprintf(path, sizeof path, "%s/ballast", box.folder);
+    const int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    char block[4096] = {0};
+    while (write(fd, block, sizeof block) > 0)
+        ;
+    (void)close(fd);
+    cr_assert_eq(cache_box_save(box.file, 60, 1200, &fault), -1);
+    cr_assert_eq(fault.system, ENOSPC, "%s", fault.text);
+    cr_assert_not_null(strstr(fault.text, "No space left on device"));
+    cr_assert_eq(cache_box_load(box.file, &speedup, NULL), 3);
+    cr_assert_eq(speedup, 1100);
+    cr_assert_eq(unlink(path), 0);
+    cr_assert_eq(cache_box_save(box.file, 20, 1200, &fault), 1, "%s", fault.text);
+    cr_assert_eq(umount(box.folder), 0);
+}
+
+Test(cache_file, a_newer_major_version_is_left_untouched)
+{
+    /* CRC-32C of the line, computed elsewhere. */
+    static const char newer[] = "%attune-cache 2.0 #f92f387b\nwhatever it says there\n";
+    struct attune_cache *cache = cache_box_cache(1, 1100);
+    struct attune_fault fault = {0};
+    size_t size;
+    cache_box_write(box.file, newer, strlen(newer));
+    cr_assert_eq(attune_cache_file_save(cache, box.file, ATTUNE_CACHE_TAKE_OVER, &fault), -1);
+    cr_assert_str_eq(fault.text, "format 2.0, this library reads 1.x");
+    char *data = cache_box_read(box.file, &size);
+    cr_assert_str_eq(data, newer);
+    free(data);
+    /* Garbage in our own place is replaced, a file that the user named is not. */
+    cache_box_write(box.file, "garbage", 7);
+    cr_assert_eq(attune_cache_file_save(cache, box.file, 0, &fault), -1);
+    cr_assert_eq(attune_cache_file_save(cache, box.file, ATTUNE_CACHE_TAKE_OVER, &fault), 1);
+    attune_cache_release(cache);
+}
+
+Test(cache_file, layers_in_their_order)
+{
+    struct attune_cache_sources sources;
+    struct attune_fault fault = {0};
+    char path[256], *user = attune_cache_user_path(&fault);
+    struct attune_key key;
+    struct attune_choice choice;
+    size_t size;
+    (void)snprintf(path, sizeof path, "%s/.local/share/attune/%s.cache", box.folder,
+                   attune_fingerprint_get()->digest);
+    cr_assert_str_eq(user, path);
+    struct attune_cache *two = cache_box_cache(2, 1200);
+    cr_assert_eq(attune_cache_file_save(two, user, ATTUNE_CACHE_MAKE_FOLDER, &fault), 1, "%s", fault.text);
+    cr_assert_eq(cache_box_save(box.file, 1, 1300, &fault), 1);
+    (void)snprintf(path, sizeof path, "%s/%s.cache", box.folder, attune_fingerprint_get()->digest);
+    cr_assert_eq(cache_box_save(path, 3, 1400, &fault), 1);
+    char *data = cache_box_read(path, &size);
+    const struct attune_cache_setup setup = {box.file, box.folder, data, size};
+    struct attune_cache *cache = attune_cache_create();
+    attune_cache_read_layers(cache, &setup, &sources);
+    static const struct {
+        enum attune_layer layer;
+        int entries;
+    } expected[] = {{ATTUNE_LAYER_EXPLICIT, 1}, {ATTUNE_LAYER_USER, 2}, {ATTUNE_LAYER_SYSTEM, 0},
+                    {ATTUNE_LAYER_SHIPPED, 3}, {ATTUNE_LAYER_SHIPPED, 3}};
+    cr_assert_eq(sources.count, 5);
+    for (int i = 0; i < 5; i++)
+        cr_assert(sources.source[i].layer == expected[i].layer &&
+                  (i == 2 || (sources.source[i].read && sources.source[i].entries == expected[i].entries)),
+                  "%d: %s", i, sources.source[i].why);
+    for (int i = 0; i < 3; i++) {
+        cache_box_entry(i, 0, &key, &choice);
+        cr_assert_eq(attune_cache_find(cache, &key)->choice.speedup, 1300 - 100 * i + (i == 2) * 300);
+    }
+    attune_cache_sources_free(&sources);
+    attune_cache_release(cache);
+    attune_cache_release(two);
+    free(data);
+    free(user);
+}
+
+Test(cache_file, where_there_is_no_place_for_the_user_it_is_said)
+{
+    struct attune_fault fault = {0};
+    int flags;
+    (void)unsetenv("HOME");
+    (void)setenv("XDG_DATA_HOME", "relative/path", 1);
+    cr_assert_null(attune_cache_user_path(&fault));
+    cr_assert_str_eq(fault.text, "neither XDG_DATA_HOME nor HOME names a folder");
+    const struct attune_cache_setup none = {.explicit_path = ""};
+    cr_assert_null(attune_cache_write_path(&none, &flags, &fault));
+}
+
+/* Of damage nothing may come but a load that says so, or fewer entries; all of it is
+ * test_cache_text.c's. */
+Test(cache_file, truncations_and_flips_on_disk)
+{
+    struct attune_fault fault;
+    size_t size;
+    int speedup = 0;
+    cr_assert_eq(cache_box_save(box.file, 2, 1100, NULL), 1);
+    char *data = cache_box_read(box.file, &size);
+    for (size_t cut = 0; cut < size; cut += 7) {
+        cache_box_write(box.file, data, cut);
+        const int count = cache_box_load(box.file, &speedup, &fault);
+        cr_assert(count < 2 || cut + 20 > size, "cut at %zu of %zu: %d", cut, size, count);
+    }
+    for (size_t bit = 0; bit < 8 * size; bit += 101) {
+        data[bit / 8] = (char)(data[bit / 8] ^ 1 << bit % 8);
+        cache_box_write(box.file, data, size);
+        const int count = cache_box_load(box.file, &speedup, &fault);
+        cr_assert(count <= 2 && (count <= 0 || speedup == 1100), "bit %zu", bit);
+        data[bit / 8] = (char)(data[bit / 8] ^ 1 << bit % 8);
+    }
+    free(data);
+}
+
+Test(cache_file, interrupted_short_and_stale_calls_are_gone_on_from)
+{
+    static const struct {
+        enum cache_call call;
+        int error;
+    } cases[] = {{CALL_WRITE, EINTR}, {CALL_WRITE, 0}, {CALL_READ, EINTR}, {CALL_READ, 0},
+                 {CALL_READ, ESTALE}, {CALL_OPEN, EINTR}, {CALL_FSYNC, EINTR}};
+    struct attune_fault fault = {0};
+    int speedup = 0;
+    cr_assert_eq(cache_box_save(box.file, 2, 1000, NULL), 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cache_box_break(cases[i].call, 0, cases[i].error);
+        if (cases[i].call != CALL_OPEN) /* the first open of a save is of the lock */
+            cr_assert_eq(cache_box_save(box.file, 2, 1100 + (int)i, &fault), 1, "%zu: %s", i, fault.text);
+        else
+            cr_assert_eq(cache_box_load(box.file, &speedup, &fault), 2, "%s", fault.text);
+        cr_assert_gt(cache_box_calls(cases[i].call), 0);
+        cache_box_break(CALL_READ, 0, cases[i].call == CALL_READ ? cases[i].error : 0);
+        cr_assert_eq(cache_box_load(box.file, &speedup, &fault), 2, "%zu: %s", i, fault.text);
+    }
+}
+
+/* The folder holds the file, its lock, and nothing else. */
+static int leftovers(void)
+{
+    char command[256], line[64] = "";
+    (void)snprintf(command, sizeof command, "ls -A '%s' | grep -c -v some.cache", box.folder);
+    FILE *pipe = popen(command, "r");
+    cr_assert_not_null(fgets(line, sizeof line, pipe));
+    (void)pclose(pipe);
+    return atoi(line);
+}
+
+static int calls_of_a_save(enum cache_call call)
+{
+    cache_box_break(CALL_READ, 1 << 30, 0);
+    cr_assert_eq(cache_box_save(box.file, 3, 1003, NULL), 1);
+    return cache_box_calls(call);
+}
+
+/* After a failed or killed save: old or new, and the next save works and cleans up. */
+static void expect_old_or_new(const char *what, int call, int at)
+{
+    int speedup = 0;
+    struct attune_fault fault = {0};
+    const int count = cache_box_load(box.file, &speedup, &fault);
+    cr_assert((count == 3 && speedup == 1000) || (count == 40 && speedup == 1100),
+              "%s, call %d.%d: %d entries, %d: %s", what, call, at, count, speedup, fault.text);
+}
+
+Test(cache_file, every_call_that_fails_leaves_the_old_file_or_the_new)
+{
+    static const int errors[] = {EIO, ENOSPC, EDQUOT, EACCES, ENOMEM, EROFS};
+    for (int call = 0; call < CALLS; call++) {
+        (void)unlink(box.file);
+        cr_assert_eq(cache_box_save(box.file, 2, 1000, NULL), 1);
+        const int calls = calls_of_a_save((enum cache_call)call);
+        for (int at = 0; at < calls; at++)
+            for (size_t e = 0; e < sizeof errors / sizeof *errors; e++) {
+                struct attune_fault fault = {0};
+                (void)unlink(box.file);
+                cr_assert_eq(cache_box_save(box.file, 3, 1000, NULL), 1);
+                cache_box_break((enum cache_call)call, at, errors[e]);
+                const int code = cache_box_save(box.file, 40, 1100, &fault);
+                cache_box_break(CALL_READ, 1 << 30, 0);
+                cr_assert(code == 1 || fault.text[0] != '\0');
+                expect_old_or_new("failed", call, at);
+                cr_assert_eq(leftovers(), 0, "call %d.%d leaves something behind", call, at);
+            }
+    }
+}
+
+static void kill_at(int call, int at, int when)
+{
+    int status;
+    (void)unlink(box.file);
+    cr_assert_eq(cache_box_save(box.file, 3, 1000, NULL), 1);
+    const pid_t child = fork();
+    if (child == 0) {
+        cache_box_break((enum cache_call)call, at, when);
+        (void)cache_box_save(box.file, 40, 1100, NULL);
+        _exit(0);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "call %d.%d", call, at);
+    expect_old_or_new("killed", call, at);
+}
+
+Test(cache_file, a_kill_at_every_call_leaves_the_old_file_or_the_new)
+{
+    for (int call = 0; call < CALLS; call++) {
+        (void)unlink(box.file);
+        cr_assert_eq(cache_box_save(box.file, 2, 1000, NULL), 1);
+        const int calls = calls_of_a_save((enum cache_call)call);
+        for (int at = 0; at < calls; at++)
+            for (int when = -1; when >= -2; when--)
+                kill_at(call, at, when);
+    }
+    /* What was left is old enough to be known as such, and the next writer removes it. */
+    char name[256], command[256];
+    (void)snprintf(name, sizeof name, "%s/.attune-1-0.tmp", box.folder);
+    cache_box_write(name, "half", 4);
+    (void)snprintf(command, sizeof command, "touch -d '1 hour ago' '%s'/.attune-*.tmp", box.folder);
+    cr_assert_eq(system(command), 0);
+    /* One in use is not a leftover. */
+    (void)snprintf(name, sizeof name, "%s/.attune-2-0.tmp", box.folder);
+    cache_box_write(name, "in use", 6);
+    cr_assert_eq(utime(name, &(struct utimbuf){1000, 1000}), 0);
+    const int fd = open(name, O_WRONLY);
+    cr_assert_eq(flock(fd, LOCK_EX), 0);
+    cr_assert_eq(cache_box_save(box.file, 41, 1200, NULL), 1);
+    cr_assert_eq(leftovers(), 1, "only the one in use is left");
+    cr_assert_eq(access(name, F_OK), 0);
+}
+
+Test(cache_file, a_writer_waits_for_another_and_says_when_it_is_too_long)
+{
+    char lock[256];
+    struct attune_fault fault = {0};
+    (void)snprintf(lock, sizeof lock, "%s.lock", box.file);
+    const int fd = open(lock, O_RDWR | O_CREAT, 0600);
+    cr_assert_eq(flock(fd, LOCK_EX), 0);
+    cr_assert_eq(cache_box_save(box.file, 1, 1100, &fault), -1);
+    cr_assert_str_eq(fault.text, "another process has held its lock file for 5 s");
+    cr_assert_neq(access(box.file, F_OK), 0);
+}
+
+enum { WRITERS = 8, SAVES = 200, KEYS = 20 };
+
+static void write_many(int writer)
+{
+    for (int i = 0; i < SAVES; i++) {
+        struct attune_cache *cache = attune_cache_create();
+        struct attune_key key;
+        struct attune_choice choice;
+        struct attune_fault fault = {0};
+        cache_box_entry(writer * KEYS + i % KEYS, 1000 + i, &key, &choice);
+        int code = attune_cache_put(cache, &key, &choice, ATTUNE_LAYER_TUNED);
+        /* On a loaded machine a writer may be told that its turn did not come. */
+        while (code != 1 && (code == 0 || fault.system == EWOULDBLOCK))
+            code = attune_cache_file_save(cache, box.file, 0, &fault);
+        if (code != 1)
+            _exit(1);
+        attune_cache_release(cache);
+    }
+    _exit(0);
+}
+
+Test(cache_file, eight_writers_lose_nothing_and_readers_see_whole_files)
+{
+    int status, left = WRITERS, before = 0;
+    for (int i = 0; i < WRITERS; i++)
+        if (fork() == 0)
+            write_many(i);
+    while (left > 0) {
+        struct attune_document doc;
+        struct attune_fault fault = {0};
+        if (attune_cache_file_parse(box.file, &doc, &fault) == 0) {
+            cr_assert(doc.count == 1 && attune_section_whole(&doc.sections[0]));
+            cr_assert_geq((int)doc.sections[0].count, before, "entries are never lost");
+            before = (int)doc.sections[0].count;
+        } else {
+            cr_assert_eq(fault.system, ENOENT, "%s", fault.text);
+        }
+        attune_document_free(&doc);
+        (void)usleep(2000);
+        if (waitpid(-1, &status, WNOHANG) > 0) {
+            cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+            left--;
+        }
+    }
+    struct attune_cache_setup setup = {.explicit_path = box.file};
+    struct attune_cache_sources sources;
+    struct attune_cache *cache = attune_cache_create();
+    attune_cache_read_layers(cache, &setup, &sources);
+    cr_assert_eq(attune_cache_count(cache), WRITERS * KEYS);
+    for (int i = 0; i < WRITERS * KEYS; i++) {
+        struct attune_key key;
+        struct attune_choice choice;
+        cache_box_entry(i, 0, &key, &choice);
+        cr_assert_eq(attune_cache_find(cache, &key)->choice.speedup, 1000 + SAVES - KEYS + i % KEYS);
+    }
+    attune_cache_sources_free(&sources);
+    attune_cache_release(cache);
+    cr_assert_eq(leftovers(), 0);
+}
