@@ -6,6 +6,7 @@
 #ifndef ATTUNE_ARCH_CPU_H
 #define ATTUNE_ARCH_CPU_H
 
+#include <fenv.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -68,6 +69,51 @@ static inline uint64_t attune_cpu_ticks(void)
     return ticks;
 #else
     return 0;
+#endif
+}
+
+/* The calling thread's floating-point mode. attune_cpu_mode_enter() sets rounding to nearest, denormals
+ * and no traps, and returns what attune_cpu_mode_leave() brings back, flags of MXCSR included. fegetenv
+ * and fesetenv do the same, and load and store x87's registers for 60 ns, a tenth of the smallest
+ * executions. */
+struct attune_cpu_mode {
+#if defined(__x86_64__)
+    unsigned mxcsr;
+    unsigned short x87;
+#else
+    fenv_t environment;
+#endif
+};
+
+#if defined(__x86_64__)
+static inline void attune_cpu_load_mode(unsigned mxcsr, unsigned short x87, unsigned short x87_now)
+{
+    __builtin_ia32_ldmxcsr(mxcsr);
+    if (x87 != x87_now)
+        __asm__ volatile("fldcw %0" : : "m"(x87));
+}
+#endif
+
+static inline struct attune_cpu_mode attune_cpu_mode_enter(void)
+{
+    struct attune_cpu_mode mode;
+#if defined(__x86_64__)
+    mode.mxcsr = __builtin_ia32_stmxcsr();
+    __asm__ volatile("fnstcw %0" : "=m"(mode.x87));
+    attune_cpu_load_mode(0x1f80, 0x37f, mode.x87); /* those of a process that starts */
+#else
+    fegetenv(&mode.environment);
+    fesetenv(FE_DFL_ENV);
+#endif
+    return mode;
+}
+
+static inline void attune_cpu_mode_leave(const struct attune_cpu_mode *mode)
+{
+#if defined(__x86_64__)
+    attune_cpu_load_mode(mode->mxcsr, mode->x87, 0x37f);
+#else
+    fesetenv(&mode->environment);
 #endif
 }
 

@@ -30,6 +30,8 @@
 #define ATTUNE_CENTER_STEP 4
 /* A term that is dropped has fold = this and expanded query 0, so it adds exactly 1 / this. */
 #define ATTUNE_FOLD_DROPPED 0x1p30f
+/* A term whose share of the largest is not above this is dropped: it could not move a float32 sum. */
+#define ATTUNE_FOLD_LEAST 0x1p-30f
 
 /* How a kernel wants keys or values laid out.
  * PANELS: keys in panels of `width`: element [d] of key j at panel[(j / width) * d_pad * width +
@@ -79,6 +81,19 @@ struct attune_score_dot_args {
     int64_t lds;
 };
 typedef void attune_score_dot_fn(const struct attune_score_dot_args *args);
+
+/* fold: the score vector u of the tanh score as score_tanh reads it: *scale = max_t |u[t]|, and with w =
+ * u / scale fold[t] = 1 / w[t] and center[block] the sum of w[t] / 2 of its kept terms. Terms of |w| <=
+ * ATTUNE_FOLD_LEAST and the padding a .. a_pad-1 are dropped: fold ATTUNE_FOLD_DROPPED, and 1 over that in
+ * center. *largest = max |fold[t]| of the kept terms; 0 where none is: u is not finite, or *scale is out
+ * of 2^+-100. */
+struct attune_fold_args {
+    const float *u;
+    int64_t a, a_pad;
+    float *fold, *center;
+    float *scale, *largest;
+};
+typedef void attune_fold_fn(const struct attune_fold_args *args);
 
 /* expand: dst[i * ldd + t] = e^(2 x[i * ldx + t]) * (fold ? fold[t] : 1) for i < n, t < a; terms
  * a .. a_pad-1 become 0. Where a term is dropped (|fold[t]| = ATTUNE_FOLD_DROPPED) it becomes 0 too.

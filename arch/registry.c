@@ -21,6 +21,7 @@
 #define DECLARE(word, isa, variant) attune_##word##_fn attune_##word##_##isa##_##variant;
 #define PACK_KEYS(isa, variant, requires, dtype) DECLARE(pack_keys, isa, variant)
 #define PACK_VALUES(isa, variant, requires, dtype) DECLARE(pack_values, isa, variant)
+#define FOLD(isa, variant, requires) DECLARE(fold, isa, variant)
 #define EXPAND_ROWS(isa, variant, requires) DECLARE(expand_rows, isa, variant)
 #define EXPAND_PANELS(isa, variant, requires) DECLARE(expand_panels, isa, variant)
 #define SCORE_DOT(isa, variant, requires, rows, vectors, layout)                                   \
@@ -69,6 +70,7 @@ static const struct attune_kernel kernels[] = {
 #define PACK_VALUES(isa, variant, requires, dtype)                                                 \
     ROW(PACK_VALUES, pack_values, isa, variant, requires, 1, LANES_##isa, ATTUNE_PANELS, 0,        \
         ATTUNE_PACK_##dtype)
+#define FOLD(isa, variant, requires) PLAIN(FOLD, fold, isa, variant, requires)
 #define EXPAND_ROWS(isa, variant, requires) PLAIN(EXPAND_ROWS, expand_rows, isa, variant, requires)
 #define EXPAND_PANELS(isa, variant, requires)                                                      \
     PLAIN(EXPAND_PANELS, expand_panels, isa, variant, requires)

@@ -9,7 +9,7 @@
 
 /* X(enumerator, word, member and function type) */
 #define ATTUNE_OPERATIONS(X)                                                                       \
-    X(PACK_KEYS, pack_keys) X(PACK_VALUES, pack_values) X(EXPAND_ROWS, expand_rows)                \
+    X(PACK_KEYS, pack_keys) X(PACK_VALUES, pack_values) X(FOLD, fold) X(EXPAND_ROWS, expand_rows)  \
     X(EXPAND_PANELS, expand_panels) X(SCORE_DOT, score_dot) X(SCORE_TANH, score_tanh)              \
     X(SCORE_DIRECT, score_direct) X(ADJUST, adjust) X(SOFTMAX, softmax) X(WSUM, wsum)              \
     X(MERGE, merge) X(FINISH, finish) X(WEIGHTS, weights) X(LSTM, lstm) X(PROBE_FMA, probe_fma)    \

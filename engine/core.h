@@ -87,6 +87,13 @@ void attune_step_work(void *argument, int32_t worker, int32_t workers);
 void attune_step_fold(const struct attune_execution *execution, const struct attune_step *step);
 void attune_step_lstm(const struct attune_execution *execution, int32_t worker, int32_t workers);
 
+/* steps_location.c */
+void attune_step_compose(const struct attune_execution *execution);
+void attune_step_locate(const struct attune_execution *execution, const struct attune_step *step,
+                        int32_t worker, int32_t workers);
+/* Bytes of a worker's scratch that it takes. */
+size_t attune_step_locate_scratch(const struct attune_plan *plan);
+
 /* prepare.c: one worker's share of a prepared buffer's payload. */
 void attune_prepare_work(void *argument, int32_t worker, int32_t workers);
 

@@ -39,22 +39,20 @@ static uint64_t header_check(const struct attune_prepared_header *header)
     return hash;
 }
 
-static struct attune_prepared_header expected_header(const struct attune_plan *plan)
+void attune_plan_write_header(struct attune_plan *plan)
 {
     const struct attune_shape *shape = &plan->shape;
-    struct attune_prepared_header header;
-    memset(&header, 0, sizeof header);
-    memcpy(header.magic, prepared_magic, sizeof header.magic);
-    header.version = PREPARED_VERSION;
-    header.kind = plan->prepared.expanded ? 2 : 1;
-    header.b = shape->b;
-    header.h = shape->h;
-    header.t_k = shape->t_k;
-    header.a = shape->a;
-    header.a_pad = plan->fold.a_pad;
-    header.width = plan->prepared.expanded ? plan->kernel.row[ATTUNE_OP_SCORE_TANH]->width : 0;
-    header.check = header_check(&header);
-    return header;
+    struct attune_prepared_header *header = &plan->prepared.header;
+    memcpy(header->magic, prepared_magic, sizeof header->magic);
+    header->version = PREPARED_VERSION;
+    header->kind = plan->prepared.expanded ? 2 : 1;
+    header->b = shape->b;
+    header->h = shape->h;
+    header->t_k = shape->t_k;
+    header->a = shape->a;
+    header->a_pad = plan->fold.a_pad;
+    header->width = plan->prepared.expanded ? plan->kernel.row[ATTUNE_OP_SCORE_TANH]->width : 0;
+    header->check = header_check(header);
 }
 
 static enum attune_status check_prepared(const struct attune_plan *plan,
@@ -69,20 +67,21 @@ static enum attune_status check_prepared(const struct attune_plan *plan,
     if (args->prepared_size < plan->prepared.size)
         return attune_fail(ATTUNE_ERROR_PREPARED, "prepared_size: %zu is less than the plan's %zu",
                            args->prepared_size, plan->prepared.size);
-    struct attune_prepared_header header, expected = expected_header(plan);
+    struct attune_prepared_header header;
+    const struct attune_prepared_header *expected = &plan->prepared.header;
     memcpy(&header, args->prepared, sizeof header);
-    if (memcmp(header.magic, expected.magic, sizeof header.magic) != 0 ||
+    if (memcmp(&header, expected, sizeof header) == 0)
+        return ATTUNE_OK;
+    if (memcmp(header.magic, expected->magic, sizeof header.magic) != 0 ||
         header.check != header_check(&header))
         return attune_fail(ATTUNE_ERROR_PREPARED, "prepared: holds no prepared keys");
-    if (memcmp(&header, &expected, sizeof header) != 0)
-        return attune_fail(ATTUNE_ERROR_PREPARED,
-                           "prepared: keys of another layout (b %lld h %lld t_k %lld a %lld width "
-                           "%lld, this plan reads %lld %lld %lld %lld %lld)",
-                           (long long)header.b, (long long)header.h, (long long)header.t_k,
-                           (long long)header.a, (long long)header.width, (long long)expected.b,
-                           (long long)expected.h, (long long)expected.t_k, (long long)expected.a,
-                           (long long)expected.width);
-    return ATTUNE_OK;
+    return attune_fail(ATTUNE_ERROR_PREPARED,
+                       "prepared: keys of another layout (b %lld h %lld t_k %lld a %lld width %lld, "
+                       "this plan reads %lld %lld %lld %lld %lld)",
+                       (long long)header.b, (long long)header.h, (long long)header.t_k,
+                       (long long)header.a, (long long)header.width, (long long)expected->b,
+                       (long long)expected->h, (long long)expected->t_k, (long long)expected->a,
+                       (long long)expected->width);
 }
 
 static enum attune_status check(const struct attune_plan *plan, const struct attune_args *args)
@@ -252,7 +251,6 @@ enum attune_status attune_plan_prepare(const struct attune_plan *plan,
         execution.prepared = prepared;
         run_team(&execution, attune_prepare_work);
     }
-    struct attune_prepared_header header = expected_header(plan);
-    memcpy(prepared, &header, sizeof header);
+    memcpy(prepared, &plan->prepared.header, sizeof plan->prepared.header);
     return ATTUNE_OK;
 }

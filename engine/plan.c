@@ -5,10 +5,10 @@
  */
 #include "engine/plan.h"
 
-#include <fenv.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "arch/cpu.h"
 #include "engine/status.h"
 
 static enum attune_status lower(struct attune_builder *builder)
@@ -53,6 +53,8 @@ static enum attune_status build(struct attune_plan *plan)
         status = attune_plan_choose_packs(plan);
     if (status == ATTUNE_OK)
         status = attune_plan_lay_out(plan, builder.used);
+    if (status == ATTUNE_OK && shape->prepared)
+        attune_plan_write_header(plan);
     return status == ATTUNE_OK ? make_shares(plan) : status;
 }
 
@@ -111,11 +113,9 @@ enum attune_status attune_plan_create_forced(struct attune_context *context,
     *plan = NULL;
     if (context == NULL || problem == NULL)
         return attune_fail(ATTUNE_ERROR_INVALID, "%s: NULL", context == NULL ? "context" : "problem");
-    fenv_t mode;
-    fegetenv(&mode);
-    fesetenv(FE_DFL_ENV);
+    const struct attune_cpu_mode mode = attune_cpu_mode_enter();
     enum attune_status status = create(context, problem, core, parallel, plan);
-    fesetenv(&mode);
+    attune_cpu_mode_leave(&mode);
     return status;
 }
 

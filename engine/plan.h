@@ -32,6 +32,8 @@ enum attune_step_kind {
     ATTUNE_STEP_COPY,    /* rows -> float32 rows, plus a bias where given */
     ATTUNE_STEP_PROJECT, /* rows (or windows of rows) times a weight, by oneDNN */
     ATTUNE_STEP_FOLD,    /* score_vector -> fold, center, scale, reach of each head */
+    ATTUNE_STEP_COMPOSE, /* the location form's two weights -> one, in panels */
+    ATTUNE_STEP_LOCATE,  /* rows of keys -> float32 rows with their location added */
     ATTUNE_STEP_LSTM     /* the LSTM's weights -> the layouts of the lstm kernel */
 };
 
@@ -46,7 +48,7 @@ struct attune_step {
     int32_t accumulate;                        /* add to dst instead of overwriting */
     struct attune_projection *projection;
 };
-#define ATTUNE_MAX_STEPS 24 /* the most that a lowering makes is 14 (location, all half precision) */
+#define ATTUNE_MAX_STEPS 24 /* the most that a lowering makes is 13 (location, all half precision) */
 
 /* score_tanh's vectors of one head, in the workspace: floats from `offset`. */
 struct attune_fold_layout {
@@ -61,6 +63,16 @@ struct attune_lstm_layout {
     size_t offset;
     int64_t lanes, n_pad, a_pad;
     int64_t a, b, bias, r, w, u, hidden, total; /* float offsets of each piece */
+};
+
+/* The location form: its weights composed, in the workspace: floats from `offset`. */
+struct attune_location_layout {
+    size_t offset;
+    int64_t panels;  /* [a / columns][width][columns]; before them [a][width] */
+    int64_t sound;   /* 1 where float32 holds it */
+    int64_t columns; /* of a panel of `wsum` */
+    struct attune_view kernel, w_location, previous;
+    attune_wsum_fn *wsum; /* of many rows, whatever the core takes */
 };
 
 /* Prepared keys: this header, then the payload. */
@@ -80,6 +92,7 @@ struct attune_prepared_layout {
     int64_t panels;            /* [b][h][panel_stride] */
     int64_t panel_stride;      /* floats: t_k rounded up to the panel's width, times a_pad */
     size_t size;               /* bytes, header included; 0: keys are not prepared */
+    struct attune_prepared_header header; /* what a buffer that this plan reads begins with */
 };
 
 /* Kernels by operation; those that the problem does not need are NULL. */
@@ -88,6 +101,7 @@ struct attune_kernel_choice {
     attune_pack_keys_fn *pack_keys;
     attune_pack_values_fn *pack_values;                 /* of the values' type */
     attune_pack_values_fn *convert[ATTUNE_PACK_I8 + 1]; /* rows of any type, by type */
+    attune_fold_fn *fold;
     attune_expand_rows_fn *expand_rows;
     attune_expand_panels_fn *expand_panels;
     attune_score_dot_fn *score_dot;
@@ -140,6 +154,7 @@ struct attune_plan {
     struct attune_step *out_projection;   /* self dot over x with out_weight: the last step */
     struct attune_fold_layout fold;
     struct attune_lstm_layout lstm;
+    struct attune_location_layout location;
     struct attune_prepared_layout prepared;
 
     int64_t group;         /* query heads that share keys: h / g */
@@ -229,6 +244,8 @@ enum attune_status attune_plan_choose_core(struct attune_plan *plan);
 enum attune_status attune_plan_choose_packs(struct attune_plan *plan);
 /* The failure that an operation without a usable kernel is. */
 enum attune_status attune_plan_lacks(const struct attune_plan *plan, enum attune_operation operation);
+/* execute.c: the header of the prepared keys of a lowered plan. */
+void attune_plan_write_header(struct attune_plan *plan);
 /* plan_layout.c: sizes of blocks, splits and memory. */
 enum attune_status attune_plan_lay_out(struct attune_plan *plan, size_t lowered_bytes);
 

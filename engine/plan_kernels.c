@@ -27,7 +27,7 @@ enum attune_status attune_plan_lacks(const struct attune_plan *plan, enum attune
     do {                                                                                           \
         const struct attune_kernel *kernel_ = (chosen);                                            \
         if (kernel_ == NULL)                                                                       \
-            return attune_plan_lacks(plan, ATTUNE_OP_##OP);                                                  \
+            return attune_plan_lacks(plan, ATTUNE_OP_##OP);                                        \
         plan->kernel.row[ATTUNE_OP_##OP] = kernel_;                                                \
         plan->kernel.member = kernel_->run.member;                                                 \
     } while (0)
@@ -55,6 +55,13 @@ enum attune_status attune_plan_choose_core(struct attune_plan *plan)
     TAKE_CHOSEN(MERGE, merge);
     TAKE_CHOSEN(FINISH, finish);
     TAKE_CHOSEN(WEIGHTS, weights);
+    if (plan->shape.kind == ATTUNE_SCORE_TANH)
+        TAKE(FOLD, fold, attune_model_next(&plan->asked, ATTUNE_OP_FOLD, NULL));
+    if (plan->shape.problem.form == ATTUNE_LOCATION) { /* a wsum over all keys, not the core's */
+        const struct attune_kernel *many = attune_model_next(&plan->asked, ATTUNE_OP_WSUM, NULL);
+        plan->location.wsum = many->run.wsum;
+        plan->location.columns = many->width;
+    }
     return ATTUNE_OK;
 }
 

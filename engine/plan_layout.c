@@ -96,7 +96,7 @@ static double work_of(const struct attune_plan *plan)
         pair += 8.0 * (double)shape->n * (double)shape->n + 2.0 * (double)shape->n * (double)shape->a;
     double work = pair * (double)shape->b * (double)shape->h * (double)shape->t_q * (double)shape->t_k;
     for (int32_t i = 0; i < plan->step_count; i++)
-        if (plan->steps[i].kind == ATTUNE_STEP_PROJECT)
+        if (plan->steps[i].kind == ATTUNE_STEP_PROJECT || plan->steps[i].kind == ATTUNE_STEP_LOCATE)
             work += 2.0 * (double)plan->steps[i].b * (double)plan->steps[i].t *
                     (double)plan->steps[i].inputs * (double)plan->steps[i].outputs;
     return work;
@@ -175,6 +175,8 @@ static size_t scratch_size(const struct attune_plan *plan)
     size_t most = 0;
     for (int32_t i = 0; i < plan->step_count + (plan->out_projection != NULL); i++) {
         const struct attune_step *step = &plan->steps[i];
+        if (step->kind == ATTUNE_STEP_LOCATE && attune_step_locate_scratch(plan) > most)
+            most = attune_step_locate_scratch(plan);
         if (step->kind != ATTUNE_STEP_PROJECT)
             continue;
         int64_t rows = attune_projection_block_rows(step->projection);

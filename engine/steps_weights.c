@@ -8,8 +8,6 @@
 
 #include "engine/core.h"
 
-/* A term below this share of the largest is dropped: it could not move a float32 sum of the terms. */
-#define SMALLEST_SHARE 0x1p-30f
 /* Bits of exponent that the product of the denominators of one division may use. */
 #define PRODUCT_BITS 120.0
 #define LN_2 0.6931471805599453
@@ -26,28 +24,14 @@ static float reach_of(float largest_fold, int32_t terms)
 static void fold_head(const struct attune_plan *plan, const float *u, float *dst)
 {
     const struct attune_fold_layout *layout = &plan->fold;
-    int64_t a = plan->shape.a;
-    float scale = 0, largest = 1;
-    int broken = 0;
-    for (int64_t t = 0; t < a; t++) {
-        broken |= !isfinite(u[t]);
-        scale = fmaxf(scale, fabsf(u[t]));
-    }
-    broken |= !(scale >= 0x1p-100f && scale <= 0x1p100f);
-    float *center = dst + layout->center;
-    memset(center, 0, (size_t)(layout->u - layout->center) * sizeof *center);
-    for (int64_t t = 0; t < layout->a_pad; t++) {
-        float share = t < a && !broken ? u[t] / scale : 0.0f;
-        int kept = fabsf(share) >= SMALLEST_SHARE;
-        dst[t] = kept ? scale / u[t] : ATTUNE_FOLD_DROPPED;
-        center[t / ATTUNE_CENTER_STEP] += kept ? share / 2 : 1 / ATTUNE_FOLD_DROPPED;
-        if (kept)
-            largest = fmaxf(largest, fabsf(dst[t]));
-    }
-    memcpy(dst + layout->u, u, (size_t)a * sizeof *u);
-    dst[layout->scale] = scale;
+    float largest;
+    struct attune_fold_args fold = {.u = u, .a = plan->shape.a, .a_pad = layout->a_pad, .fold = dst,
+                                    .center = dst + layout->center, .scale = dst + layout->scale,
+                                    .largest = &largest};
+    plan->kernel.fold(&fold);
+    memcpy(dst + layout->u, u, (size_t)plan->shape.a * sizeof *u);
     dst[layout->reach] =
-        broken ? -1.0f : reach_of(largest, plan->kernel.row[ATTUNE_OP_SCORE_TANH]->terms);
+        largest > 0 ? reach_of(largest, plan->kernel.row[ATTUNE_OP_SCORE_TANH]->terms) : -1.0f;
 }
 
 void attune_step_fold(const struct attune_execution *execution, const struct attune_step *step)

@@ -13,7 +13,6 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fenv.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <omp.h>
@@ -114,13 +113,11 @@ static void wait_while(_Atomic uint32_t *word, uint32_t value, _Atomic uint32_t 
 /* Rounding to nearest, denormals, no traps; the flags of the caller come back with its mode. */
 static void run_lane(const struct job *todo, int32_t lane)
 {
-    fenv_t mode;
-    fegetenv(&mode);
-    fesetenv(FE_DFL_ENV);
+    const struct attune_cpu_mode mode = attune_cpu_mode_enter();
     for (int32_t worker = lane; worker < todo->workers; worker += todo->lanes) {
         todo->work(todo->argument, worker, todo->workers);
     }
-    fesetenv(&mode);
+    attune_cpu_mode_leave(&mode);
 }
 
 /* Threads are numbered like lanes; the one that the caller stands in for is left out. They wake as

@@ -102,8 +102,10 @@ VINLINE vf vload_bf16(const uint16_t *p)
 }
 VINLINE vf vload_i8(const int8_t *p)
 {
-    int8_t buffer[8] = {p[0], p[1], p[2], p[3]};
-    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vld1_s8(buffer)))));
+    uint32_t four;
+    memcpy(&four, p, sizeof four);
+    const int8x8_t bytes = vreinterpret_s8_u32(vdup_n_u32(four));
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(bytes))));
 }
 VINLINE vf vload_f16_tail(const uint16_t *p, int64_t n)
 {
@@ -135,13 +137,21 @@ VINLINE vf vreduce_add(const vf v[VLANES])
     return vpaddq_f32(vpaddq_f32(v[0], v[1]), vpaddq_f32(v[2], v[3]));
 }
 
+VINLINE vf vlow_pairs(vf a, vf b)
+{
+    return vreinterpretq_f32_f64(vtrn1q_f64(vreinterpretq_f64_f32(a), vreinterpretq_f64_f32(b)));
+}
+VINLINE vf vhigh_pairs(vf a, vf b)
+{
+    return vreinterpretq_f32_f64(vtrn2q_f64(vreinterpretq_f64_f32(a), vreinterpretq_f64_f32(b)));
+}
 VINLINE void vtranspose(vf v[VLANES])
 {
     const float32x4x2_t low = vtrnq_f32(v[0], v[1]), high = vtrnq_f32(v[2], v[3]);
-    v[0] = vcombine_f32(vget_low_f32(low.val[0]), vget_low_f32(high.val[0]));
-    v[1] = vcombine_f32(vget_low_f32(low.val[1]), vget_low_f32(high.val[1]));
-    v[2] = vcombine_f32(vget_high_f32(low.val[0]), vget_high_f32(high.val[0]));
-    v[3] = vcombine_f32(vget_high_f32(low.val[1]), vget_high_f32(high.val[1]));
+    v[0] = vlow_pairs(low.val[0], high.val[0]);
+    v[1] = vlow_pairs(low.val[1], high.val[1]);
+    v[2] = vhigh_pairs(low.val[0], high.val[0]);
+    v[3] = vhigh_pairs(low.val[1], high.val[1]);
 }
 
 /* Through the transpose, since vmax, unlike vpmaxq, drops a NaN. */

@@ -41,19 +41,27 @@ VINLINE const float *pack_scale(const float *scale, int64_t stride, int64_t row)
     return scale ? scale + row * stride : NULL;
 }
 
-/* VLANES terms of VLANES keys, all of them there: the bulk of the work, without a condition a lane. */
-VINLINE void pack_keys_whole(const struct attune_pack_keys_args *args, int64_t key, int64_t term,
-                             float *dst, const int dtype)
+/* Terms of VLANES keys, VLANES at a time, all of them there: the bulk of the work, without a condition a
+ * lane. Positions advance by addition: products of every row's number are more than registers hold.
+ * Returns the first term that is left. */
+VINLINE int64_t pack_keys_whole(const struct attune_pack_keys_args *args, int64_t key, float *dst,
+                                const int dtype, const int scaled)
 {
-    vf block[VLANES];
-    _Pragma("GCC unroll 16") for (int l = 0; l < VLANES; l++)
-        block[l] = pack_load(args->src, (key + l) * args->stride + term, dtype);
-    if (args->scale)
-        _Pragma("GCC unroll 16") for (int l = 0; l < VLANES; l++) block[l] =
-            vmul(block[l], vbroadcast(pack_scale(args->scale, args->scale_stride, key + l)));
-    vtranspose(block);
-    _Pragma("GCC unroll 16") for (int t = 0; t < VLANES; t++)
-        vstore(dst + t * args->width, block[t]);
+    const int64_t stride = args->stride, width = args->width;
+    int64_t term = 0;
+    for (; term + VLANES <= args->d; term += VLANES) {
+        int64_t at = key * stride + term;
+        vf block[VLANES];
+        _Pragma("GCC unroll 16") for (int l = 0; l < VLANES; l++, at += stride)
+            block[l] = pack_load(args->src, at, dtype);
+        if (scaled)
+            _Pragma("GCC unroll 16") for (int l = 0; l < VLANES; l++) block[l] =
+                vmul(block[l], vbroadcast(pack_scale(args->scale, args->scale_stride, key + l)));
+        vtranspose(block);
+        _Pragma("GCC unroll 16") for (int t = 0; t < VLANES; t++, dst += width)
+            vstore(dst, block[t]);
+    }
+    return term;
 }
 
 /* Up to VLANES terms from `term` on of keys from `key` on, into `lanes` lanes of a panel. */
@@ -72,19 +80,21 @@ VINLINE void pack_keys_part(const struct attune_pack_keys_args *args, int64_t ke
         vstore_tail(dst + t * args->width, block[t], lanes);
 }
 
-VINLINE void pack_keys(const struct attune_pack_keys_args *args, const int dtype)
+/* On a copy of the arguments, which no store can change. */
+VINLINE void pack_keys(const struct attune_pack_keys_args *given, const int dtype)
 {
+    const struct attune_pack_keys_args copy = *given, *args = &copy;
     const int64_t width = args->width;
     for (int64_t panel = 0; panel < args->n; panel += width)
         for (int64_t lane = 0; lane < width; lane += VLANES) {
             const int64_t key = panel + lane, lanes = width - lane < VLANES ? width - lane : VLANES;
-            const int whole = lanes == VLANES && key + VLANES <= args->n;
             float *dst = args->dst + panel * args->d_pad + lane;
-            for (int64_t term = 0; term < args->d_pad; term += VLANES)
-                if (whole && term + VLANES <= args->d)
-                    pack_keys_whole(args, key, term, dst + term * width, dtype);
-                else
-                    pack_keys_part(args, key, term, dst + term * width, lanes, dtype);
+            int64_t term = 0;
+            if (lanes == VLANES && key + VLANES <= args->n)
+                term = args->scale ? pack_keys_whole(args, key, dst, dtype, 1)
+                                   : pack_keys_whole(args, key, dst, dtype, 0);
+            for (; term < args->d_pad; term += VLANES)
+                pack_keys_part(args, key, term, dst + term * width, lanes, dtype);
         }
 }
 
@@ -109,15 +119,17 @@ VINLINE void pack_values_whole(const struct attune_pack_values_args *args, const
     for (int64_t j = 0; j < args->n; j++) {
         const vf scale = scaled ? vbroadcast(args->scale + j * args->scale_stride) : vzero();
         for (int64_t c = 0, panel = 0; c < args->e; c += args->width, panel += args->panel_stride)
-            for (int64_t l = 0; l < args->width; l += VLANES) {
+            _Pragma("GCC unroll 4") for (int64_t l = 0; l < args->width; l += VLANES)
+            {
                 const vf x = pack_load(args->src, j * args->stride + c + l, dtype);
                 vstore(args->dst + panel + j * args->width + l, scaled ? vmul(x, scale) : x);
             }
     }
 }
 
-VINLINE void pack_values(const struct attune_pack_values_args *args, const int dtype)
+VINLINE void pack_values(const struct attune_pack_values_args *given, const int dtype)
 {
+    const struct attune_pack_values_args copy = *given, *args = &copy;
     if (args->width % VLANES == 0 && args->e % args->width == 0) {
         if (args->scale)
             pack_values_whole(args, dtype, 1);

@@ -6,23 +6,24 @@
 #include "arch/kernels.h"
 #include "arch/simd/f32_exp2.h"
 
-/* Ten cycles of latency times two units wants 8 to 10 chains; 12 leaves room and still leaves the two
- * constants a register each among 16. */
-enum { PROBE_CHAINS = 12 };
+/* Four or five cycles of latency times two units want 8 to 10 chains, times Neoverse's four units 16: 12
+ * leave room and a register each for two factors among 16 registers, 24 among 32. */
+enum { PROBE_CHAINS = VREGISTERS >= 32 ? 24 : 12, READ_CHAINS = 12 };
+#define PROBE_EACH(i, count) _Pragma("GCC unroll 24") for (int i = 0; i < (count); i++)
 
 VINLINE double probe_fma(int64_t repeats)
 {
     enum { ROUNDS = 64 };
     vf chain[PROBE_CHAINS];
-    _Pragma("GCC unroll 12") for (int i = 0; i < PROBE_CHAINS; i++) chain[i] = vset1((float)i);
+    PROBE_EACH(i, PROBE_CHAINS) chain[i] = vset1((float)i);
     vf scale = vset1(0.999f), step = vset1(0.001f);
     VKEEP_ALIVE(scale);
     VKEEP_ALIVE(step);
     for (int64_t repeat = 0; repeat < repeats; repeat++)
         for (int round = 0; round < ROUNDS; round++)
-            _Pragma("GCC unroll 12") for (int i = 0; i < PROBE_CHAINS; i++)
+            PROBE_EACH(i, PROBE_CHAINS)
             {
-                chain[i] = vfma(chain[i], scale, step);
+                chain[i] = vfma(scale, step, chain[i]); /* onto what NEON's fmla overwrites */
                 VKEEP_ALIVE(chain[i]);
             }
     return 2.0 * VLANES * PROBE_CHAINS * ROUNDS * (double)repeats;
@@ -53,16 +54,16 @@ VINLINE double probe_exp(int64_t repeats, const int unroll)
  * it never faults, so it may run past the end. */
 VINLINE double probe_read(const float *buffer, int64_t n, int64_t repeats, int prefetch)
 {
-    enum { ROUND = PROBE_CHAINS * VLANES, AHEAD = 512 };
-    vf chain[PROBE_CHAINS];
-    _Pragma("GCC unroll 12") for (int i = 0; i < PROBE_CHAINS; i++) chain[i] = vzero();
+    enum { ROUND = READ_CHAINS * VLANES, AHEAD = 512 };
+    vf chain[READ_CHAINS];
+    PROBE_EACH(i, READ_CHAINS) chain[i] = vzero();
     const int64_t whole = n / ROUND * ROUND;
     for (int64_t repeat = 0; repeat < repeats; repeat++)
         for (int64_t j = 0; j < whole; j += ROUND) {
             if (prefetch)
                 for (int line = 0; line < ROUND; line += 16)
                     vprefetch((const char *)buffer + 4 * (j + AHEAD + line));
-            _Pragma("GCC unroll 12") for (int i = 0; i < PROBE_CHAINS; i++)
+            PROBE_EACH(i, READ_CHAINS)
             {
                 chain[i] = vadd(chain[i], vload(buffer + j + i * VLANES));
                 VKEEP_ALIVE(chain[i]);

@@ -5,6 +5,7 @@
  * location-sensitive form is additive whose keys gain W_l conv(previous alignments).
  */
 #include "engine/mechanism/tanh_side.h"
+#include "engine/status.h"
 
 static enum attune_status lower_pairwise(struct attune_builder *builder)
 {
@@ -27,55 +28,44 @@ static enum attune_status lower_pairwise(struct attune_builder *builder)
     return attune_lower_tanh_side(builder, &side, &plan->key);
 }
 
-/* k' += W_l f, f = conv(previous alignments): onto a copy of the keys' rows where these are the
- * caller's own (no w_key) or prepared, since every step has its own alignments. */
+/* k' += W_l f, f = conv(previous alignments): onto a copy of the keys' rows, since every step has its
+ * own alignments. */
 static enum attune_status add_location(struct attune_builder *builder)
 {
     struct attune_plan *plan = builder->plan;
     const struct attune_shape *shape = &plan->shape;
-    struct attune_projected filter = {
-        .src = attune_builder_rows(builder, ATTUNE_IN_PREVIOUS_ALIGNMENTS, ATTUNE_KEY_ROWS,
-                                   shape->t_k, 1),
-        .weight = attune_builder_matrix(builder, ATTUNE_IN_LOCATION_KERNEL),
-        .t = shape->t_k,
-        .inputs = shape->width,
-        .outputs = shape->f,
-        .weight_stride = shape->width,
-        .window = shape->width,
-        .side = ATTUNE_KEY_ROWS,
-    };
-    struct attune_view features, located = plan->key;
-    if (filter.src.place == ATTUNE_AT_INPUT)
-        filter.src.stride_t = shape->problem.in[ATTUNE_IN_PREVIOUS_ALIGNMENTS].stride[1];
-    enum attune_status status = attune_builder_project(builder, &filter, &features);
-    if (status != ATTUNE_OK)
-        return status;
-    struct attune_step *copy = attune_builder_step(builder, ATTUNE_STEP_COPY);
-    copy->src = plan->key;
-    copy->side = ATTUNE_KEY_ROWS;
-    copy->b = shape->b;
-    copy->t = shape->t_k;
-    copy->inputs = copy->outputs = shape->a;
-    located = (struct attune_view){.place = ATTUNE_AT_WORKSPACE,
-                                   .dtype = ATTUNE_F32,
-                                   .offset = (int64_t)attune_builder_take(
-                                       builder, shape->b * shape->t_k * shape->a),
-                                   .stride_b = shape->t_k * shape->a,
-                                   .stride_h = shape->a,
-                                   .stride_t = shape->a};
-    copy->dst = located;
-    struct attune_projected add = {
-        .src = features,
-        .weight = attune_builder_matrix(builder, ATTUNE_IN_W_LOCATION),
-        .onto = located,
-        .t = shape->t_k,
-        .inputs = shape->f,
-        .outputs = shape->a,
-        .weight_stride = shape->f,
-        .side = ATTUNE_KEY_ROWS,
-    };
-    plan->key = located;
-    return attune_builder_project(builder, &add, &located);
+    const struct attune_tensor *previous = &shape->problem.in[ATTUNE_IN_PREVIOUS_ALIGNMENTS];
+    struct attune_location_layout *location = &plan->location;
+    if ((double)shape->a * (double)shape->width > 0x1p56)
+        return attune_fail(ATTUNE_ERROR_OVERFLOW, "w_location: A = %lld times a width of %lld",
+                           (long long)shape->a, (long long)shape->width);
+    int64_t panels = (shape->a + location->columns - 1) / location->columns;
+    location->panels = shape->a * shape->width;
+    location->sound = location->panels + panels * location->columns * shape->width;
+    location->offset = attune_builder_take(builder, location->sound + 1);
+    location->kernel = attune_builder_matrix(builder, ATTUNE_IN_LOCATION_KERNEL);
+    location->w_location = attune_builder_matrix(builder, ATTUNE_IN_W_LOCATION);
+    location->previous = (struct attune_view){.place = ATTUNE_AT_INPUT,
+                                              .input = ATTUNE_IN_PREVIOUS_ALIGNMENTS,
+                                              .dtype = previous->dtype,
+                                              .stride_b = previous->stride[0],
+                                              .stride_t = previous->stride[1]};
+    attune_builder_step(builder, ATTUNE_STEP_COMPOSE);
+    struct attune_step *locate = attune_builder_step(builder, ATTUNE_STEP_LOCATE);
+    locate->src = plan->key;
+    locate->b = shape->b;
+    locate->t = shape->t_k;
+    locate->inputs = shape->width;
+    locate->outputs = shape->a;
+    plan->key = (struct attune_view){.place = ATTUNE_AT_WORKSPACE,
+                                     .dtype = ATTUNE_F32,
+                                     .offset = (int64_t)attune_builder_take(
+                                         builder, shape->b * shape->t_k * shape->a),
+                                     .stride_b = shape->t_k * shape->a,
+                                     .stride_h = shape->a,
+                                     .stride_t = shape->a};
+    locate->dst = plan->key;
+    return ATTUNE_OK;
 }
 
 enum attune_status attune_lower_convolutional(struct attune_builder *builder)

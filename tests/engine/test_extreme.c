@@ -134,6 +134,43 @@ Test(extreme, the_bound_beside_a_bias_of_minus_flt_max)
     attune_context_release(context);
 }
 
+/* Sizes beyond one tile in every axis; and weights whose product float32 does not hold, or not all of
+ * its bits, while alignments make up for it. */
+static void check_location(struct attune_context *context, uint64_t seed, double weight, double previous)
+{
+    const int64_t b = 2, t_k = 70, a = 77, f = 37, width = 31;
+    struct box box;
+    struct box_result result;
+    box_create(&box, ATTUNE_CONVOLUTIONAL, seed);
+    box.problem.form = ATTUNE_LOCATION;
+    box_input(&box, ATTUNE_IN_QUERY, ATTUNE_F32, 1, 3, (const int64_t[]){b, 3, a});
+    box_input(&box, ATTUNE_IN_KEY, ATTUNE_F32, 1, 3, (const int64_t[]){b, t_k, a});
+    box_input(&box, ATTUNE_IN_VALUE, ATTUNE_F32, 1, 3, (const int64_t[]){b, t_k, 9});
+    box_input(&box, ATTUNE_IN_SCORE_VECTOR, ATTUNE_F32, 0.3, 1, &a);
+    box_input(&box, ATTUNE_IN_LOCATION_KERNEL, ATTUNE_F32, weight, 3, (const int64_t[]){f, 1, width});
+    box_input(&box, ATTUNE_IN_W_LOCATION, ATTUNE_F32, weight, 2, (const int64_t[]){a, f});
+    box_input(&box, ATTUNE_IN_PREVIOUS_ALIGNMENTS, ATTUNE_F32, previous, 2, (const int64_t[]){b, t_k});
+    for (int output = 0; output < ATTUNE_OUT_SCORES; output++)
+        box_output(&box, (enum attune_output)output);
+    box_run(&box, context, &result);
+    const char *wrong = compare_with_oracle(&box, &result, 0.02);
+    cr_expect(!wrong, "weights of %g, seed %d: %s", weight, (int)seed, wrong);
+    box_result_free(&result);
+    box_destroy(&box);
+}
+
+Test(extreme, location_weights, .timeout = 120)
+{
+    struct attune_context *context;
+    cr_assert_eq(attune_context_create(NULL, &context), ATTUNE_OK, "%s", attune_error_detail());
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        check_location(context, seed, 0.3, 0.3);
+        check_location(context, seed, 1e20, 1e-41);
+        check_location(context, seed, 1e-20, 1e38);
+    }
+    attune_context_release(context);
+}
+
 #define EXTREME(number, kind)                                                                      \
     Test(extreme, kind, .timeout = 300)                                                            \
     {                                                                                              \
