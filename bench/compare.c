@@ -21,7 +21,7 @@ static const double normal_95 = 1.96;
 static const double widest = 1.25;
 enum { SERIES_MOST = 128 };
 
-const char *attune_verdict_word(enum attune_verdict verdict)
+const char *attune_difference_word(enum attune_difference verdict)
 {
     static const char *const words[] = {"", "no difference", "faster", "slower", "too noisy"};
     return words[verdict];

@@ -11,7 +11,7 @@
 
 enum { ATTUNE_COLUMNS_MOST = 16, ATTUNE_LABEL = 64, ATTUNE_NOTE = 240 };
 
-enum attune_verdict {
+enum attune_difference {
     ATTUNE_UNDECIDED, /* nothing to compare */
     ATTUNE_SAME,      /* no difference that the noise of the runs allows to tell */
     ATTUNE_FASTER,
@@ -23,7 +23,7 @@ enum attune_verdict {
 struct attune_ratio {
     double estimate, low, high; /* 95 % interval, the difference between two runs of one build included */
     int32_t by_share;           /* of shares of the roofs, not of times */
-    enum attune_verdict verdict;
+    enum attune_difference verdict;
 };
 
 struct attune_column {
@@ -70,7 +70,7 @@ enum attune_status attune_compare(const char *const *paths, int count,
                                   struct attune_comparison *comparison, int *at);
 void attune_comparison_free(struct attune_comparison *comparison);
 /* "no difference", "faster", "slower", "too noisy", "". */
-const char *attune_verdict_word(enum attune_verdict verdict);
+const char *attune_difference_word(enum attune_difference verdict);
 
 /* The ratio of two independent sets of logarithms, b over a: the median of all differences, and its
  * interval by ranks (Hodges and Lehmann). Exposed for its test. */

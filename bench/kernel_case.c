@@ -76,6 +76,14 @@ static void make_direct(struct attune_kernel_case *single, float **next)
     count(single, ATTUNE_TANH, KEYS * WIDTH, 0);
 }
 
+static void make_fold(struct attune_kernel_case *single, float **next)
+{
+    single->args.fold = (struct attune_fold_args){
+        .u = take(next, KEYS), .a = KEYS, .a_pad = KEYS, .fold = take(next, KEYS),
+        .center = take(next, KEYS), .scale = take(next, 1), .largest = take(next, 1)};
+    count(single, ATTUNE_FLOP, 0, KEYS * sizeof(float));
+}
+
 static void make_expand(struct attune_kernel_case *single, float **next)
 {
     if (single->kernel->operation == ATTUNE_OP_EXPAND_PANELS)
@@ -163,6 +171,7 @@ int attune_kernel_case_open(struct attune_kernel_case *single, const struct attu
         [ATTUNE_OP_SOFTMAX] = make_softmax,      [ATTUNE_OP_WSUM] = make_wsum,
         [ATTUNE_OP_MERGE] = make_row,            [ATTUNE_OP_FINISH] = make_row,
         [ATTUNE_OP_WEIGHTS] = make_row,          [ATTUNE_OP_LSTM] = make_lstm,
+        [ATTUNE_OP_FOLD] = make_fold,
     };
     *single = (struct attune_kernel_case){.kernel = kernel};
     if (!makers[kernel->operation])
@@ -201,6 +210,7 @@ void attune_kernel_case_run(void *argument)
         RUN(SOFTMAX, softmax)
         RUN(WSUM, wsum)
         RUN(MERGE, merge)
+        RUN(FOLD, fold)
         RUN(WEIGHTS, weights)
         RUN(LSTM, lstm)
 #undef RUN

@@ -25,6 +25,7 @@ struct attune_kernel_case {
         struct attune_softmax_args softmax;
         struct attune_wsum_args wsum;
         struct attune_merge_args merge;
+        struct attune_fold_args fold;
         struct attune_finish_args finish;
         struct attune_weights_args weights;
         struct attune_lstm_args lstm;

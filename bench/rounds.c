@@ -149,7 +149,8 @@ static void raise_roofs(struct course *course)
     for (int i = 0; i < course->count; i++) {
         struct attune_entry *entry = course->entries[i];
         for (int again = 0; again < MORE_PROBES && entry->probes && !course->stopped; again++) {
-            if (!attune_rounds_figures(entry, &figures) || figures.share <= 1)
+            if (!attune_rounds_figures(entry, &figures) || figures.share <= 1 ||
+                out_of_time(course, LEAST_ROUNDS))
                 break;
             attune_probes_doubt(entry->probes);
             attune_probes_round(entry->probes);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/plan.h"
 #include "engine/status.h"
 
 static enum attune_status allocate_outputs(struct attune_runner *runner,
@@ -48,9 +49,19 @@ enum attune_status attune_runner_open(struct attune_runner *runner, struct attun
                                       const struct attune_problem *problem,
                                       const struct attune_args *args)
 {
+    return attune_runner_open_forced(runner, context, problem, args, NULL);
+}
+
+enum attune_status attune_runner_open_forced(struct attune_runner *runner,
+                                             struct attune_context *context,
+                                             const struct attune_problem *problem,
+                                             const struct attune_args *args,
+                                             const struct attune_choice *choice)
+{
     *runner = (struct attune_runner){.args = {.struct_size = sizeof runner->args}};
     memcpy(runner->args.in, args->in, sizeof args->in);
-    enum attune_status status = attune_plan_create(context, problem, &runner->plan);
+    enum attune_status status =
+        attune_plan_create_forced(context, problem, choice, NULL, &runner->plan);
     if (status == ATTUNE_OK)
         status = allocate_outputs(runner, problem);
     if (status == ATTUNE_OK)

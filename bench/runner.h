@@ -20,6 +20,13 @@ struct attune_runner {
 enum attune_status attune_runner_open(struct attune_runner *runner, struct attune_context *context,
                                       const struct attune_problem *problem,
                                       const struct attune_args *args);
+/* The same with kernels and tiles of the caller's choice, as the tuner tries them. */
+struct attune_choice;
+enum attune_status attune_runner_open_forced(struct attune_runner *runner,
+                                             struct attune_context *context,
+                                             const struct attune_problem *problem,
+                                             const struct attune_args *args,
+                                             const struct attune_choice *choice);
 void attune_runner_close(struct attune_runner *runner);
 /* One execution; an attune_measured_fn. */
 void attune_runner_execute(void *runner);

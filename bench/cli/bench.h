@@ -67,7 +67,7 @@ struct attune_bench {
     struct attune_bench_setting settings[ATTUNE_BENCH_SETTINGS];
     int setting_count;
     int by_name;            /* the table names cases, instead of describing them */
-    int json, explain, list, serve, tuning; /* tuning: 0 as the environment says, 1 tuned, 2 untuned, 3 both */
+    int json, explain, landscape, list, serve, tuning; /* tuning: 0 as the environment says, 1 tuned, 2 untuned, 3 both */
     double seconds;         /* of samples a result; 0: what the budget leaves */
     double budget;          /* seconds in all; 0: none */
     const char *threads, *isa, *output, *label;
@@ -110,6 +110,20 @@ double attune_bench_case_bytes(const struct attune_bench_case *one);
 int attune_bench_open_trial(struct attune_bench_trial *trial, double check,
                             struct attune_trouble *trouble);
 void attune_bench_close_trial(struct attune_bench_trial *trial);
+
+/* bench_landscape.c: what other tiles than the plan's would take. */
+enum { ATTUNE_BENCH_POINTS = 64 };
+struct attune_bench_landscape {
+    struct attune_landscape_line line;
+    struct attune_point point[ATTUNE_BENCH_POINTS];
+    char key[512];
+};
+/* Measures a grid of q_block x kv_block for an open trial. `step` as in attune_rounds_options. */
+int attune_bench_landscape(const struct attune_bench_trial *trial, const char *machine,
+                           int (*step)(void *user, double done), void *user,
+                           struct attune_bench_landscape *landscape,
+                           struct attune_trouble *trouble);
+void attune_bench_print_landscape(const struct attune_bench_landscape *landscape, FILE *file);
 
 /* bench_run.c: measures all of it. Returns the exit code. */
 int attune_bench_run(struct attune_bench *bench);

@@ -217,6 +217,31 @@ static int tell(struct session *session, const struct attune_bench_trial *trial)
     return 0;
 }
 
+static int tell_landscape(struct session *session, const struct attune_bench_trial *trial)
+{
+    struct attune_bench_landscape landscape;
+    struct attune_trouble trouble;
+    if (!session->bench->landscape || !trial->measured || trial->of->kernel || attune_interrupted())
+        return 0;
+    int code = attune_bench_landscape(trial, session->machine.id, on_step, session, &landscape,
+                                      &trouble);
+    attune_progress_clear(&session->progress);
+    if (code == 0 && landscape.line.points.count == 0)
+        return 0; /* interrupted */
+    if (code == 0 && session->writes)
+        code = write_line(session, ATTUNE_LINE_LANDSCAPE, &landscape.line, &trouble);
+    if (code)
+        return attune_trouble_report(&trouble, "bench", trial->of->name);
+    if (!session->bench->json)
+        attune_bench_print_landscape(&landscape, session->table.file);
+    return 0;
+}
+
+static void keep_worst(struct session *session, int code)
+{
+    session->worst = code > session->worst ? code : session->worst;
+}
+
 static void run_batch(struct session *session, int count)
 {
     const struct attune_bench *bench = session->bench;
@@ -233,8 +258,8 @@ static void run_batch(struct session *session, int count)
     measure(session, share - (attune_clock_seconds() - before));
     attune_progress_clear(&session->progress);
     for (int i = 0; i < count; i++) {
-        const int code = tell(session, &session->trials[first + i]);
-        session->worst = code > session->worst ? code : session->worst;
+        keep_worst(session, tell(session, &session->trials[first + i]));
+        keep_worst(session, tell_landscape(session, &session->trials[first + i]));
     }
     for (int i = 0; i < count; i++) {
         struct attune_bench_trial *trial = &session->trials[first + i];

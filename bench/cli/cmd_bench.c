@@ -25,7 +25,8 @@ enum {
     OPTION_DATA,
     OPTION_LIST,
     OPTION_LABEL,
-    OPTION_SERVE
+    OPTION_SERVE,
+    OPTION_LANDSCAPE
 };
 
 static const struct attune_option options[] = {
@@ -43,6 +44,8 @@ static const struct attune_option options[] = {
     {OPTION_TUNED, "tuned", NULL, "with what the tuner found (the default)"},
     {OPTION_UNTUNED, "untuned", NULL, "without it; with both options, each case both ways"},
     {OPTION_EXPLAIN, "explain", NULL, "measure what part of the time goes where"},
+    {OPTION_LANDSCAPE, "landscape", NULL,
+     "measure other tiles than the plan's too, a grid of q_block and\nkv_block for each result"},
     {OPTION_SECONDS, "seconds", "S", "seconds of samples a result, instead of the suite's own"},
     {'o', "output", "FILE", "write all of it to a file of results (JSON Lines)"},
     {OPTION_LABEL, "label", "TEXT", "what to call this machine or build in comparisons"},
@@ -97,7 +100,7 @@ static const struct attune_usage usage = {
 };
 
 /* Seconds a tier may take, start and end included; 0: as many as it needs. */
-static const double budgets[ATTUNE_TIERS] = {27, 225, 0};
+static const double budgets[ATTUNE_TIERS] = {26, 215, 0};
 enum { TUNED = 1, UNTUNED = 2 };
 
 struct request {
@@ -158,6 +161,9 @@ static int take_option(struct request *request, int id)
         return 0;
     case OPTION_EXPLAIN:
         bench->explain = 1;
+        return 0;
+    case OPTION_LANDSCAPE:
+        bench->landscape = 1;
         return 0;
     case OPTION_JSON:
         bench->json = 1;

@@ -246,8 +246,12 @@ static int compare_live(struct request *request, char *const *sides, int count)
     const int code = attune_live_run(&request->with, &outcome, &trouble);
     if (code)
         return attune_trouble_report(&trouble, "compare", NULL);
-    return !isnan(request->fail_above) && outcome.worst > request->fail_above ? ATTUNE_EXIT_CHECK
-                                                                              : ATTUNE_EXIT_FINE;
+    if (isnan(request->fail_above) || outcome.worst <= request->fail_above)
+        return ATTUNE_EXIT_FINE;
+    (void)attune_trouble_set(&trouble, ATTUNE_EXIT_CHECK,
+                             "B is slower than A by more than %g %%, the worst by %.1f %%",
+                             100 * request->fail_above, 100 * outcome.worst);
+    return attune_trouble_report(&trouble, "compare", NULL);
 }
 
 int attune_command_compare(int argc, char **argv)

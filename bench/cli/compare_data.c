@@ -25,7 +25,7 @@ static json_t *cell_json(const struct attune_cell *cell)
         json_object_set_new(object, "low", number(ratio->low));
         json_object_set_new(object, "high", number(ratio->high));
         json_object_set_new(object, "by_share", json_boolean(ratio->by_share));
-        json_object_set_new(object, "verdict", json_string(attune_verdict_word(ratio->verdict)));
+        json_object_set_new(object, "verdict", json_string(attune_difference_word(ratio->verdict)));
     }
     return object;
 }
@@ -136,7 +136,7 @@ int attune_compare_csv(const struct attune_comparison *comparison, FILE *file)
             print_number(decided ? cell->ratio.estimate : (double)NAN, file);
             print_number(decided ? cell->ratio.low : (double)NAN, file);
             print_number(decided ? cell->ratio.high : (double)NAN, file);
-            fprintf(file, "%s\n", attune_verdict_word(cell->ratio.verdict));
+            fprintf(file, "%s\n", attune_difference_word(cell->ratio.verdict));
         }
     return 1;
 }

@@ -99,7 +99,7 @@ static void add_cell(struct attune_grid *grid, const struct attune_cell *cell, i
         attune_grid_add(grid, "%.2f .. %.2f", ratio->low, ratio->high);
     else if (two)
         attune_grid_add(grid, "-");
-    attune_grid_add(grid, "%s", attune_verdict_word(ratio->verdict));
+    attune_grid_add(grid, "%s", attune_difference_word(ratio->verdict));
 }
 
 static void add_row_head(struct attune_grid *grid, const struct attune_comparison *comparison,

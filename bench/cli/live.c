@@ -195,7 +195,7 @@ static int tell_json(const struct match *match, struct attune_live_outcome *outc
             "spec", contest->of->spec, "threads", match->live->threads, "a_s",
             contest->fastest[0], "b_s", contest->fastest[1], "speedup", ratio.estimate, "low",
             ratio.low, "high", ratio.high, "launches", contest->launches, "verdict",
-            attune_verdict_word(ratio.verdict));
+            attune_difference_word(ratio.verdict));
         if (!object || json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0)
             return 0;
         json_decref(object);
@@ -223,7 +223,7 @@ static int tell_table(const struct match *match, struct attune_live_outcome *out
         attune_grid_add(&grid, "%.4g us", 1e6 * contest->fastest[1]);
         attune_grid_add(&grid, "%.3f", ratio.estimate);
         attune_grid_add(&grid, "%.3f .. %.3f", ratio.low, ratio.high);
-        attune_grid_add(&grid, "%s", attune_verdict_word(ratio.verdict));
+        attune_grid_add(&grid, "%s", attune_difference_word(ratio.verdict));
     }
     (void)printf("A: %s\nB: %s\n%s thread%s, %d launches, twice as many where that decides nothing\n\n",
                  live->side[0], live->side[1], live->threads,

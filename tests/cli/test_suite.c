@@ -144,7 +144,7 @@ Test(suite, kernels_alone)
     static const char *const operations[] = {
         "pack_keys",  "pack_values",  "expand_rows", "expand_panels", "score_dot",
         "score_tanh", "score_direct", "adjust",      "softmax",       "wsum",
-        "merge",      "finish",       "weights",     "lstm"};
+        "merge",      "finish",       "weights",     "lstm",        "fold"};
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
         char name[64];
         (void)snprintf(name, sizeof name, "\"case\":\"kernel/%s_scalar_", operations[i]);
@@ -191,6 +191,34 @@ Test(suite, samples_on_request)
                  3, "%s", outcome.out);
     cr_expect_gt(calls, 0);
     cr_expect_gt(seconds, 0);
+}
+
+Test(suite, landscapes_hold_the_tiles_of_the_plan)
+{
+    static const char *const specs[] = {"self:dot,t=400,d=16", "additive,t=40,a=16",
+                                        "recurrent,t=24,c=8,n=8,a=8",
+                                        "additive,b=2,tq=1,tk=300,a=16,prepared=1"};
+    struct cli_folder folder;
+    cli_folder_make(&folder);
+    const char *path = cli_folder_path(&folder, "out.jsonl");
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+        struct attune_results results = {0};
+        cli_run(&outcome, "bench", "--landscape", "--spec", specs[i], "--seconds", "0.01",
+                "--threads", "1", "-o", path, NULL);
+        cr_assert_eq(outcome.code, 0, "%s", outcome.err);
+        cr_assert_eq(attune_results_read(path, &results), ATTUNE_OK, "%s", attune_error_detail());
+        cr_assert_eq(results.count[ATTUNE_LINE_LANDSCAPE], 1);
+        const struct attune_landscape_line *line = &results.landscape[0];
+        cr_expect_str_eq(line->spec, specs[i]);
+        cr_expect_gt(line->points.count, 0);
+        cr_expect_eq(line->chosen.count, 2);
+        cr_expect_eq(line->model.count, 2);
+        for (int32_t p = 0; p < line->points.count; p++)
+            cr_expect_gt(line->points.point[p].seconds, 0);
+        cr_expect_not_null(strstr(outcome.out, "time over the fastest"));
+        attune_results_free(&results);
+    }
+    cli_folder_remove(&folder);
 }
 
 /* Ctrl-C keeps what is done: whatever that is, the file is whole. */
