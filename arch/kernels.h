@@ -200,6 +200,31 @@ struct attune_wsum_args {
 };
 typedef void attune_wsum_fn(const struct attune_wsum_args *args);
 
+/* tile: score_dot, softmax and wsum of m query rows against one kv block, n <= lds keys from key number
+ * `key` on. Row i may attend the keys [first[i * limit_stride], last[i * limit_stride]) of all
+ * keys (NULL: every key of the block); others weigh 0, and keys that no row of a strip may attend are not read. k as PANELS of the row's
+ * `width`, v as PANELS of the same width. Gives the bits of the three in turn with a softmax of two
+ * chains; row_max, row_sum and o as there. scratch: 2 * rows * lds floats of the row's `rows`, aligned
+ * like any operand. */
+struct attune_tile_args {
+    const float *q;
+    int64_t ldq, m;
+    const float *k;
+    int64_t d, n;
+    const float *v;
+    int64_t ldv, panel_stride, e;
+    int64_t key;
+    const int64_t *first, *last;
+    int64_t limit_stride;
+    float factor;
+    float *row_max, *row_sum;
+    float *o;
+    int64_t ldo;
+    float *scratch;
+    int64_t lds;
+};
+typedef void attune_tile_fn(const struct attune_tile_args *args);
+
 /* merge: joins `parts` kv splits of one row, in index order, with softmax's `factor` c:
  *   M = max_p row_max[p * stat_stride];  o[c] = sum_p w_p o_p[c], sum = sum_p w_p row_sum_p,
  *   w_p = 2^(c (row_max_p - M)), for c < e.

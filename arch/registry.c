@@ -37,6 +37,9 @@
     DECLARE(softmax, isa, variant)                                                                 \
     _Static_assert(ATTUNE_KEY_STEP % ((unroll) * LANES_##isa) == 0, "chains of the sum");
 #define WSUM(isa, variant, requires, rows, vectors) DECLARE(wsum, isa, variant)
+#define TILE(isa, variant, requires, rows, vectors)                                                \
+    DECLARE(tile, isa, variant)                                                                    \
+    _Static_assert((vectors) % 2 == 0, "weights ride in steps of two vectors");
 #define MERGE(isa, variant, requires) DECLARE(merge, isa, variant)
 #define FINISH(isa, variant, requires) DECLARE(finish, isa, variant)
 #define WEIGHTS(isa, variant, requires) DECLARE(weights, isa, variant)
@@ -83,9 +86,12 @@ static const struct attune_kernel kernels[] = {
 #define SCORE_DIRECT(isa, variant, requires)                                                       \
     PLAIN(SCORE_DIRECT, score_direct, isa, variant, requires)
 #define ADJUST(isa, variant, requires) PLAIN(ADJUST, adjust, isa, variant, requires)
-#define SOFTMAX(isa, variant, requires, unroll) PLAIN(SOFTMAX, softmax, isa, variant, requires)
+#define SOFTMAX(isa, variant, requires, unroll)                                                    \
+    ROW(SOFTMAX, softmax, isa, variant, requires, 1, LANES_##isa, ATTUNE_PANELS, unroll, 0)
 #define WSUM(isa, variant, requires, rows, vectors)                                                \
     ROW(WSUM, wsum, isa, variant, requires, rows, (vectors) * LANES_##isa, ATTUNE_PANELS, 0, 0)
+#define TILE(isa, variant, requires, rows, vectors)                                                \
+    ROW(TILE, tile, isa, variant, requires, rows, (vectors) * LANES_##isa, ATTUNE_PANELS, 0, 0)
 #define MERGE(isa, variant, requires) PLAIN(MERGE, merge, isa, variant, requires)
 #define FINISH(isa, variant, requires) PLAIN(FINISH, finish, isa, variant, requires)
 #define WEIGHTS(isa, variant, requires) PLAIN(WEIGHTS, weights, isa, variant, requires)

@@ -13,9 +13,9 @@
 #include "engine/plan.h"
 #include "tuner/measure.h"
 
-enum part { PACKING, SCORE, MASK, SOFTMAX, WEIGHTED_SUM, MERGE, FINISH, PARTS };
+enum part { PACKING, SCORE, MASK, SOFTMAX, WEIGHTED_SUM, TILE, MERGE, FINISH, PARTS };
 static const char *const part_names[PARTS] = {"packing",      "score", "mask",  "softmax",
-                                              "weighted_sum", "merge", "finish"};
+                                              "weighted_sum", "tile",  "merge", "finish"};
 enum { THREADS_MOST = 1024, LEAST_RUNS = 3 };
 
 struct tally {
@@ -67,8 +67,8 @@ static void add(enum part part, uint64_t start)
 #define KERNELS(X, Y)                                                                              \
     X(pack_keys, PACKING) X(pack_values, PACKING) X(expand_rows, PACKING)                          \
     X(expand_panels, PACKING) X(score_dot, SCORE) X(score_tanh, SCORE) X(score_direct, SCORE)      \
-    X(lstm, SCORE) Y(adjust, MASK) X(softmax, SOFTMAX) X(wsum, WEIGHTED_SUM) X(merge, MERGE)       \
-    Y(finish, FINISH) X(weights, FINISH)
+    X(lstm, SCORE) Y(adjust, MASK) X(softmax, SOFTMAX) X(wsum, WEIGHTED_SUM) X(tile, TILE)         \
+    X(merge, MERGE) Y(finish, FINISH) X(weights, FINISH)
 KERNELS(WRAP, WRAP_ANSWER)
 WRAP_CONVERT(F32)
 WRAP_CONVERT(F16)
@@ -108,7 +108,8 @@ static void find_cost(void)
     state.cost = least;
 }
 
-/* Three plans in turn, the fastest execution of each. */
+/* Plans in turn, the fastest execution of each. */
+enum trial_kind { WHOLE, CORE, WRAPPED, UNFUSED, TRIALS };
 struct trial {
     const struct attune_plan *plan;
     double seconds;
@@ -143,9 +144,9 @@ static void add_part(struct attune_pairs *parts, const char *name, double second
 }
 
 /* The wrapped core takes a little longer than the core; its parts are scaled to it. */
-static void tell(const struct trial *whole, const struct trial *core, const struct trial *wrapped,
-                 struct attune_pairs *parts)
+static void tell(const struct trial *trials, struct attune_pairs *parts)
 {
+    const struct trial *whole = &trials[WHOLE], *core = &trials[CORE], *wrapped = &trials[WRAPPED];
     const double core_seconds = fmin(core->seconds, whole->seconds);
     const double scale = core_seconds / wrapped->seconds;
     double rest = core_seconds;
@@ -159,21 +160,36 @@ static void tell(const struct trial *whole, const struct trial *core, const stru
     add_part(parts, "other", rest);
 }
 
-void attune_explain(const struct attune_runner *runner, double seconds, struct attune_pairs *parts)
+static void copy_plan(struct attune_plan *copy, const struct attune_plan *plan)
 {
-    struct attune_plan core = *runner->plan, wrapped;
+    *copy = *plan;
+    if (plan->out_projection)
+        copy->out_projection = &copy->steps[plan->out_projection - plan->steps];
+}
+
+void attune_explain(const struct attune_runner *runner, double seconds, struct attune_pairs *parts,
+                    struct attune_pairs *apart)
+{
+    struct attune_plan core, wrapped, unfused;
+    copy_plan(&core, runner->plan);
     drop_steps(&core, runner->plan);
-    wrapped = core;
-    if (wrapped.out_projection)
-        wrapped.out_projection = &wrapped.steps[core.out_projection - core.steps];
+    copy_plan(&wrapped, &core);
     find_cost();
     wrap_kernels(&wrapped.kernel);
-    struct trial trials[] = {{.plan = runner->plan, .seconds = INFINITY},
-                             {.plan = &core, .seconds = INFINITY},
-                             {.plan = &wrapped, .seconds = INFINITY}};
+    /* A plan's memory suffices for the three kernels that its fused one stands in for. */
+    copy_plan(&unfused, &wrapped);
+    unfused.kernel.tile = NULL;
+    const int fused = runner->plan->kernel.tile != NULL;
+    struct trial trials[TRIALS] = {[WHOLE] = {.plan = runner->plan, .seconds = INFINITY},
+                                   [CORE] = {.plan = &core, .seconds = INFINITY},
+                                   [WRAPPED] = {.plan = &wrapped, .seconds = INFINITY},
+                                   [UNFUSED] = {.plan = &unfused, .seconds = INFINITY}};
     const double until = attune_clock_seconds() + seconds;
     for (int run = 0; run < LEAST_RUNS || attune_clock_seconds() < until; run++)
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < TRIALS - !fused; i++)
             run_once(&trials[i], &runner->args, runner->plan->workers);
-    tell(&trials[0], &trials[1], &trials[2], parts);
+    tell(trials, parts);
+    apart->count = 0;
+    for (int part = SCORE; fused && part <= WEIGHTED_SUM; part++)
+        add_part(apart, part_names[part], trials[UNFUSED].part[part]);
 }

@@ -11,7 +11,10 @@
 #include "bench/runner.h"
 
 /* Spends about `seconds`. The parts are named numbers of seconds that add up to the fastest execution;
- * parts that took nothing are left out. One at a time in a process. */
-void attune_explain(const struct attune_runner *runner, double seconds, struct attune_pairs *parts);
+ * parts that took nothing are left out. Where one kernel does the work of three, `apart` tells what
+ * score, softmax and weighted sum take one after the other; else it is empty. One at a time in a
+ * process. */
+void attune_explain(const struct attune_runner *runner, double seconds, struct attune_pairs *parts,
+                    struct attune_pairs *apart);
 
 #endif

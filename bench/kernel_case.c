@@ -120,6 +120,21 @@ static void make_wsum(struct attune_kernel_case *single, float **next)
     count(single, ATTUNE_FLOP, 2.0 * (double)(m * KEYS * e), (double)(KEYS * e) * sizeof(float));
 }
 
+/* The exponentials in between are no flop: what fusing hides. */
+static void make_tile(struct attune_kernel_case *single, float **next)
+{
+    const struct attune_kernel *kernel = single->kernel;
+    const int64_t m = (int64_t)kernel->rows * TILES, e = round_up(WIDTH, kernel->width);
+    single->args.tile = (struct attune_tile_args){
+        .q = take(next, m * WIDTH), .ldq = WIDTH, .m = m, .k = take(next, KEYS * WIDTH),
+        .d = WIDTH, .n = KEYS, .v = take(next, KEYS * e), .ldv = kernel->width,
+        .panel_stride = (int64_t)kernel->width * KEYS, .e = e, .factor = 1,
+        .row_max = take(next, m), .row_sum = take(next, m), .o = take(next, m * e), .ldo = e,
+        .scratch = take(next, 2 * (int64_t)kernel->rows * KEYS), .lds = KEYS};
+    count(single, ATTUNE_FLOP, 2.0 * (double)(m * KEYS * (WIDTH + e)),
+          (double)(KEYS * (WIDTH + e)) * sizeof(float));
+}
+
 static void make_row(struct attune_kernel_case *single, float **next)
 {
     float *row = take(next, KEYS), *other = take(next, PARTS * KEYS);
@@ -171,7 +186,7 @@ int attune_kernel_case_open(struct attune_kernel_case *single, const struct attu
         [ATTUNE_OP_SOFTMAX] = make_softmax,      [ATTUNE_OP_WSUM] = make_wsum,
         [ATTUNE_OP_MERGE] = make_row,            [ATTUNE_OP_FINISH] = make_row,
         [ATTUNE_OP_WEIGHTS] = make_row,          [ATTUNE_OP_LSTM] = make_lstm,
-        [ATTUNE_OP_FOLD] = make_fold,
+        [ATTUNE_OP_FOLD] = make_fold,            [ATTUNE_OP_TILE] = make_tile,
     };
     *single = (struct attune_kernel_case){.kernel = kernel};
     if (!makers[kernel->operation])
@@ -211,6 +226,7 @@ void attune_kernel_case_run(void *argument)
         RUN(WSUM, wsum)
         RUN(MERGE, merge)
         RUN(FOLD, fold)
+        RUN(TILE, tile)
         RUN(WEIGHTS, weights)
         RUN(LSTM, lstm)
 #undef RUN

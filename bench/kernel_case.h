@@ -26,6 +26,7 @@ struct attune_kernel_case {
         struct attune_wsum_args wsum;
         struct attune_merge_args merge;
         struct attune_fold_args fold;
+        struct attune_tile_args tile;
         struct attune_finish_args finish;
         struct attune_weights_args weights;
         struct attune_lstm_args lstm;

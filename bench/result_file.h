@@ -75,7 +75,7 @@ struct attune_result_line {
     double work, roof, share;        /* of the roof that binds, in its unit */
     double pairs, arithmetic, bytes; /* what the problem is, whichever roof binds */
     double error_over_bound;
-    struct attune_pairs roofs, tiles, explain;
+    struct attune_pairs roofs, tiles, explain, explain_apart;
     struct attune_series round_s, round_roof; /* of each round: the fastest sample, the roof */
 };
 

@@ -70,6 +70,7 @@ static const struct attune_field result_fields[] = {
     OPTIONAL(result, error_over_bound, NUMBER),
     OPTIONAL(result, roofs, PAIRS),
     OPTIONAL(result, explain, PAIRS),
+    OPTIONAL(result, explain_apart, PAIRS),
     OPTIONAL(result, round_s, SERIES),
     OPTIONAL(result, round_roof, SERIES),
 };

@@ -102,6 +102,26 @@ static void stream_tile(struct attune_worker *worker, const struct attune_block 
     plan->kernel.wsum(&wsum);
 }
 
+/* All rows against one kv block, fused. */
+static void stream_fused(struct attune_worker *worker, const struct attune_block *block)
+{
+    const struct attune_plan *plan = worker->plan;
+    struct attune_tile_args tile = {.q = worker->query_rows, .ldq = worker->query_stride,
+                                    .m = worker->row_count, .k = block->keys, .d = plan->shape.d,
+                                    .n = block->count, .v = block->values,
+                                    .ldv = block->value_stride, .panel_stride = block->value_panel,
+                                    .e = plan->shape.e, .key = block->first, .factor = plan->factor,
+                                    .row_max = worker->max, .row_sum = worker->sum,
+                                    .o = worker->out, .ldo = plan->ldo, .scratch = worker->scores,
+                                    .lds = plan->lds};
+    if (plan->uneven) {
+        tile.first = &worker->rows->first;
+        tile.last = &worker->rows->last;
+        tile.limit_stride = sizeof *worker->rows / sizeof(int64_t);
+    }
+    plan->kernel.tile(&tile);
+}
+
 void attune_core_stream(struct attune_worker *worker, int64_t key_first, int64_t key_last)
 {
     const struct attune_plan *plan = worker->plan;
@@ -120,7 +140,9 @@ void attune_core_stream(struct attune_worker *worker, int64_t key_first, int64_t
         attune_core_load_block(worker, index, &block);
         if (worker->careful)
             clear_unattended(worker, &block);
-        for (int64_t row = 0; row < worker->row_count; row += plan->tiles.strip)
+        if (plan->kernel.tile != NULL)
+            stream_fused(worker, &block);
+        for (int64_t row = 0; row < worker->row_count && plan->kernel.tile == NULL; row += plan->tiles.strip)
             stream_tile(worker, &block, row, least(plan->tiles.strip, worker->row_count - row));
     }
 }

@@ -46,6 +46,7 @@ static enum attune_status build(struct attune_plan *plan)
     plan->group = shape->g > 0 ? shape->h / shape->g : 1;
     plan->rows = plan->group * shape->t_q;
     struct attune_builder builder = {.plan = plan};
+    attune_plan_resolve_scales(plan);
     enum attune_status status = attune_plan_choose_core(plan);
     if (status == ATTUNE_OK)
         status = lower(&builder);

@@ -110,6 +110,7 @@ struct attune_kernel_choice {
     attune_adjust_fn *adjust;
     attune_softmax_fn *softmax;
     attune_wsum_fn *wsum;
+    attune_tile_fn *tile; /* instead of the three, where scores are neither adjusted nor shown; or NULL */
     attune_merge_fn *merge;
     attune_finish_fn *finish;
     attune_weights_fn *weights;
@@ -246,6 +247,8 @@ enum attune_status attune_plan_choose_packs(struct attune_plan *plan);
 enum attune_status attune_plan_lacks(const struct attune_plan *plan, enum attune_operation operation);
 /* execute.c: the header of the prepared keys of a lowered plan. */
 void attune_plan_write_header(struct attune_plan *plan);
+/* plan_layout.c: how scores are scaled, and who has to see them: follows from the problem alone. */
+void attune_plan_resolve_scales(struct attune_plan *plan);
 /* plan_layout.c: sizes of blocks, splits and memory. */
 enum attune_status attune_plan_lay_out(struct attune_plan *plan, size_t lowered_bytes);
 

@@ -11,7 +11,7 @@ static const struct attune_kernel *for_type(const struct attune_plan *plan,
                                             enum attune_operation operation, int32_t dtype)
 {
     const struct attune_kernel *kernel = NULL;
-    while ((kernel = attune_kernel_next(operation, plan->context->features, kernel)) != NULL)
+    while ((kernel = attune_model_next(&plan->asked, operation, kernel)) != NULL)
         if (kernel->dtype == dtype)
             return kernel;
     return NULL;
@@ -38,6 +38,24 @@ enum attune_status attune_plan_lacks(const struct attune_plan *plan, enum attune
             TAKE(OP, member, plan->choice.kernel[ATTUNE_OP_##OP]);                                 \
     } while (0)
 
+/* The fused kernel stands in for the three where nothing has to see the scores and it gives their bits:
+ * panels as wide as its own, sums in two chains. */
+static void choose_tile(struct attune_plan *plan)
+{
+    const struct attune_kernel *score = plan->kernel.row[ATTUNE_OP_SCORE_DOT];
+    const struct attune_kernel *softmax = plan->kernel.row[ATTUNE_OP_SOFTMAX];
+    const struct attune_kernel *wsum = plan->kernel.row[ATTUNE_OP_WSUM], *kernel = NULL;
+    if (score == NULL || score->layout != ATTUNE_PANELS || softmax->terms != 2 || plan->shown ||
+        plan->needs_all)
+        return;
+    while ((kernel = attune_model_next(&plan->asked, ATTUNE_OP_TILE, kernel)) != NULL)
+        if (kernel->width == score->width && kernel->width == wsum->width) {
+            plan->kernel.row[ATTUNE_OP_TILE] = kernel;
+            plan->kernel.tile = kernel->run.tile;
+            return;
+        }
+}
+
 enum attune_status attune_plan_choose_core(struct attune_plan *plan)
 {
     enum attune_status status = attune_plan_choose(plan);
@@ -52,11 +70,11 @@ enum attune_status attune_plan_choose_core(struct attune_plan *plan)
     TAKE_CHOSEN(ADJUST, adjust);
     TAKE_CHOSEN(SOFTMAX, softmax);
     TAKE_CHOSEN(WSUM, wsum);
+    choose_tile(plan);
     TAKE_CHOSEN(MERGE, merge);
     TAKE_CHOSEN(FINISH, finish);
     TAKE_CHOSEN(WEIGHTS, weights);
-    if (plan->shape.kind == ATTUNE_SCORE_TANH)
-        TAKE(FOLD, fold, attune_model_next(&plan->asked, ATTUNE_OP_FOLD, NULL));
+    TAKE_CHOSEN(FOLD, fold);
     if (plan->shape.problem.form == ATTUNE_LOCATION) { /* a wsum over all keys, not the core's */
         const struct attune_kernel *many = attune_model_next(&plan->asked, ATTUNE_OP_WSUM, NULL);
         plan->location.wsum = many->run.wsum;

@@ -202,6 +202,8 @@ static void lay_out_worker(struct attune_plan *plan)
         plan->slots = 1;
     size_t used = 0;
     int64_t floats = (int64_t)sizeof(float);
+    const struct attune_kernel *tile = plan->kernel.row[ATTUNE_OP_TILE];
+    int64_t score_rows = tile != NULL && 2 * tile->rows > tiles->strip ? 2 * tile->rows : tiles->strip;
     worker->rows = take(&used, tiles->q_block * (int64_t)sizeof(struct attune_row));
     worker->strips = take(&used, ceil_div(tiles->q_block, tiles->strip > 0 ? tiles->strip : 1) *
                                      (int64_t)sizeof(struct attune_strip));
@@ -211,7 +213,7 @@ static void lay_out_worker(struct attune_plan *plan)
     worker->max = take(&used, tiles->q_block * floats);
     worker->sum = take(&used, tiles->q_block * floats);
     worker->alpha = take(&used, tiles->q_block * floats);
-    worker->scores = take(&used, tiles->strip * plan->lds * floats);
+    worker->scores = take(&used, score_rows * plan->lds * floats);
     worker->bias = take(&used, tiles->kv_block * floats);
     worker->mask = take(&used, tiles->kv_block);
     worker->state = take(&used, shape->kind == ATTUNE_SCORE_LSTM
@@ -231,7 +233,7 @@ static void lay_out_worker(struct attune_plan *plan)
 
 /* The scale of scores goes into the base-2 exponent of softmax where nothing stands between the two;
  * a negative, zero or extreme scale, softcap, bias or mask need the scores themselves adjusted. */
-static void resolve_scales(struct attune_plan *plan)
+void attune_plan_resolve_scales(struct attune_plan *plan)
 {
     const struct attune_shape *shape = &plan->shape;
     double scale = shape->problem.score_scale, factor = scale * LOG2_E;
@@ -257,7 +259,6 @@ static void resolve_scales(struct attune_plan *plan)
 enum attune_status attune_plan_lay_out(struct attune_plan *plan, size_t lowered_bytes)
 {
     const struct attune_shape *shape = &plan->shape;
-    resolve_scales(plan);
     size_operands(plan);
     size_blocks(plan);
     size_values(plan);

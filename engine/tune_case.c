@@ -297,7 +297,9 @@ int attune_tune_case_plan(void *user, int32_t index, const struct attune_choice 
 void attune_tune_case_run(void *user, int32_t index)
 {
     struct attune_tune_case *timed = user;
-    turn_to(timed, timed->turn + 1 < timed->copies ? timed->turn + 1 : 0);
+    timed->again = !timed->again;
+    if (!timed->again)
+        turn_to(timed, timed->turn + 1 < timed->copies ? timed->turn + 1 : 0);
     (void)attune_plan_execute(timed->plan[index], &timed->args);
 }
 

@@ -21,7 +21,9 @@ struct attune_tune_case {
     struct attune_problem problem;
     struct attune_args args;
     int64_t rows;        /* query rows that share keys, as timed */
-    int32_t copies, turn; /* of keys and values, taken in turns so that caches do not keep them */
+    int32_t copies;      /* of keys and values, so that caches do not keep them all */
+    int32_t turn, again; /* the copy in use, and whether it was before: each is passed twice, once from
+                            where the others have driven it to, once from the nearest cache it fits */
     const char *key, *value;
     size_t key_step, value_step; /* bytes from one copy to the next */
     char *prepared;

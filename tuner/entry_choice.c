@@ -49,6 +49,7 @@ static int32_t get(const struct attune_choice *choice, const struct choice_field
 int attune_operation_tunable(enum attune_operation operation)
 {
     return operation != ATTUNE_OP_PACK_KEYS && operation != ATTUNE_OP_PACK_VALUES &&
+           operation != ATTUNE_OP_TILE && /* follows from score_dot, softmax and wsum */
            operation != ATTUNE_OP_PROBE_FMA && operation != ATTUNE_OP_PROBE_READ &&
            (unsigned)operation < ATTUNE_OP_COUNT;
 }
@@ -230,6 +231,7 @@ static unsigned scores_of(enum attune_operation operation)
         return 1u << ATTUNE_KEY_DOT;
     case ATTUNE_OP_SCORE_TANH:
     case ATTUNE_OP_SCORE_DIRECT:
+    case ATTUNE_OP_FOLD:
     case ATTUNE_OP_EXPAND_ROWS:
     case ATTUNE_OP_EXPAND_PANELS:
         return 1u << ATTUNE_KEY_TANH;

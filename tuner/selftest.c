@@ -14,6 +14,7 @@
 static attune_check_fn *const checks[ATTUNE_OP_COUNT] = {
     [ATTUNE_OP_PACK_KEYS] = attune_check_pack_keys,
     [ATTUNE_OP_PACK_VALUES] = attune_check_pack_values,
+    [ATTUNE_OP_FOLD] = attune_check_fold,
     [ATTUNE_OP_EXPAND_ROWS] = attune_check_expand_rows,
     [ATTUNE_OP_EXPAND_PANELS] = attune_check_expand_panels,
     [ATTUNE_OP_SCORE_DOT] = attune_check_score_dot,
@@ -22,6 +23,7 @@ static attune_check_fn *const checks[ATTUNE_OP_COUNT] = {
     [ATTUNE_OP_ADJUST] = attune_check_adjust,
     [ATTUNE_OP_SOFTMAX] = attune_check_softmax,
     [ATTUNE_OP_WSUM] = attune_check_wsum,
+    [ATTUNE_OP_TILE] = attune_check_tile,
     [ATTUNE_OP_MERGE] = attune_check_merge,
     [ATTUNE_OP_FINISH] = attune_check_finish,
     [ATTUNE_OP_WEIGHTS] = attune_check_weights,

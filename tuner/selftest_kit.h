@@ -33,11 +33,12 @@ void attune_check_near(struct attune_check *check, float got, double want, doubl
 void attune_check_untouched(struct attune_check *check, float got, const char *what, int64_t i,
                             int64_t j);
 
-/* selftest_score.c, selftest_sum.c */
-attune_check_fn attune_check_score_dot, attune_check_expand_rows, attune_check_expand_panels,
-    attune_check_score_tanh, attune_check_score_direct, attune_check_lstm;
+/* selftest_score.c, selftest_sum.c, selftest_tile.c */
+attune_check_fn attune_check_score_dot, attune_check_fold, attune_check_expand_rows,
+    attune_check_expand_panels, attune_check_score_tanh, attune_check_score_direct, attune_check_lstm;
 attune_check_fn attune_check_pack_keys, attune_check_pack_values, attune_check_adjust,
     attune_check_softmax, attune_check_wsum, attune_check_merge, attune_check_finish,
     attune_check_weights, attune_check_probe_fma, attune_check_probe_read;
+attune_check_fn attune_check_tile;
 
 #endif

@@ -50,7 +50,45 @@ void attune_check_score_dot(struct attune_check *check)
             dot_case(check, m[i], n[j], d[(i + j) % 4]);
 }
 
-/* ---- expand ---- */
+/* ---- fold and expand ---- */
+
+static void fold_case(struct attune_check *check, int64_t a)
+{
+    const int64_t a_pad = attune_check_round_up(a, ATTUNE_TERM_STEP), blocks = a_pad / ATTUNE_CENTER_STEP;
+    float scale, largest, most = 0;
+    double least = 1;
+    attune_check_begin(check);
+    float *u = attune_check_floats(check, a, 3), *fold = attune_check_floats(check, a_pad + 1, 0);
+    float *center = attune_check_floats(check, blocks + 1, 0);
+    u[a / 2] = a > 2 ? 0 : u[a / 2]; /* dropped */
+    const struct attune_fold_args args = {u, a, a_pad, fold, center, &scale, &largest};
+    check->kernel->run.fold(&args);
+    for (int64_t t = 0; t < a; t++)
+        most = fmaxf(most, fabsf(u[t]));
+    attune_check_near(check, scale, (double)most, 0, "scale", 0, 0);
+    for (int64_t block = 0; block < blocks; block++) {
+        double sum = 0, size = 0;
+        for (int64_t t = block * ATTUNE_CENTER_STEP; t < (block + 1) * ATTUNE_CENTER_STEP; t++) {
+            const double w = t < a ? (double)u[t] / (double)most : 0;
+            const int kept = fabs(w) > (double)ATTUNE_FOLD_LEAST;
+            attune_check_near(check, fold[t], kept ? 1 / w : (double)ATTUNE_FOLD_DROPPED,
+                              kept ? 3 * U / fabs(w) : 0, "fold", t, 0);
+            least = kept ? fmin(least, fabs(w)) : least;
+            sum += kept ? w / 2 : 1 / (double)ATTUNE_FOLD_DROPPED;
+            size += fabs(w);
+        }
+        attune_check_near(check, center[block], sum, 6 * U * size + 0x1p-50, "center", block, 0);
+    }
+    attune_check_near(check, largest, 1 / least, 3 * U / least, "largest", 0, 0);
+    attune_check_untouched(check, fold[a_pad], "beyond fold", a_pad, 0);
+    attune_check_untouched(check, center[blocks], "beyond center", blocks, 0);
+}
+
+void attune_check_fold(struct attune_check *check)
+{
+    for (int64_t a = 1; a < 80; a += 13)
+        fold_case(check, a);
+}
 
 /* e^(2x) within 1.5 ulp, times the fold. */
 static void check_expanded(struct attune_check *check, float got, float x, float fold, int64_t i,

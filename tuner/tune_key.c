@@ -176,5 +176,7 @@ size_t attune_tuned_text(const struct attune_choice *choice, const struct attune
     if (choice->schedule != than->schedule)
         attune_text_append(text, size, &length, "%s%s", length > 0 ? ", " : "",
                            schedules[choice->schedule]);
+    if (length == 0 && other == NULL)
+        attune_text_append(text, size, &length, "threads by the amount of work");
     return length;
 }

@@ -19,19 +19,24 @@
  * scheduler holds no more than four or five vectors' worth of it (two at once: 12 % on Zen 4). */
 enum { VEXP2_MOST = 4 };
 
-VINLINE void vexp2_each(vf *x, const int count)
+/* x <- x - n, |x - n| <= 1/2, n clamped. */
+VINLINE void vexp2_reduce(vf *x, vi *n, const int count)
 {
-    static const float c[] = {0x1.3cea8ap-7f, 0x1.c6be50p-5f, 0x1.ebf9bcp-3f, 0x1.62e420p-1f, 1.0f};
-    vf p[VEXP2_MOST];
-    vi n[VEXP2_MOST];
     _Pragma("GCC unroll 4") for (int u = 0; u < count; u++) x[u] = vmax(vset1(-127.0f), x[u]);
     _Pragma("GCC unroll 4") for (int u = 0; u < count; u++)
     {
         const vf whole = vround(x[u]);
         n[u] = vto_int(whole);
         x[u] = vsub(x[u], whole);
-        p[u] = vset1(0x1.595006p-10f);
     }
+}
+
+/* x <- 2^n 2^x */
+VINLINE void vexp2_raise(vf *x, const vi *n, const int count)
+{
+    static const float c[] = {0x1.3cea8ap-7f, 0x1.c6be50p-5f, 0x1.ebf9bcp-3f, 0x1.62e420p-1f, 1.0f};
+    vf p[VEXP2_MOST];
+    _Pragma("GCC unroll 4") for (int u = 0; u < count; u++) p[u] = vset1(0x1.595006p-10f);
     _Pragma("GCC unroll 5") for (int k = 0; k < 5; k++)
         _Pragma("GCC unroll 4") for (int u = 0; u < count; u++) p[u] = vfma(p[u], x[u], vset1(c[k]));
     _Pragma("GCC unroll 4") for (int u = 0; u < count; u++) x[u] = vadd_exponent(p[u], n[u]);
@@ -39,7 +44,9 @@ VINLINE void vexp2_each(vf *x, const int count)
 
 VINLINE vf vexp2(vf x)
 {
-    vexp2_each(&x, 1);
+    vi n;
+    vexp2_reduce(&x, &n, 1);
+    vexp2_raise(&x, &n, 1);
     return x;
 }
 

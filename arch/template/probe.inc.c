@@ -39,11 +39,13 @@ VINLINE double probe_exp(int64_t repeats, const int unroll)
     for (int64_t repeat = 0; repeat < repeats; repeat++)
         for (int round = 0; round < ROUNDS; round++) {
             vf p[VEXP2_MOST];
+            vi n[VEXP2_MOST];
             VKEEP_ALIVE(x);
             _Pragma("GCC unroll 4") for (int u = 0; u < unroll; u++) p[u] = x;
             /* Or the compiler would see that they are equal. */
             _Pragma("GCC unroll 4") for (int u = 0; u < unroll; u++) VKEEP_ALIVE(p[u]);
-            vexp2_each(p, unroll);
+            vexp2_reduce(p, n, unroll);
+            vexp2_raise(p, n, unroll);
             _Pragma("GCC unroll 4") for (int u = 0; u < unroll; u++) VKEEP_ALIVE(p[u]);
         }
     return (double)VLANES * unroll * ROUNDS * (double)repeats;

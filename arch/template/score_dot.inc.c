@@ -8,52 +8,9 @@
 #include <string.h>
 
 #include "arch/kernels.h"
+#include "arch/template/dot_tile.inc.c"
 
-enum { DOT_ROWS = 12, DOT_VECTORS = 4, DOT_CHAINS = 16, DOT_AHEAD = 8192 };
-
-/* rows x (vectors * VLANES) scores. Bound: rows * vectors FMA against vectors + rows loads a term: two
- * loads a cycle keep two FMA units busy wherever that is at most rows * vectors, as in 6 x 2 (12, 8)
- * and 4 x 3 (12, 7); the 12 chains cover 4 to 5 cycles of latency. */
-VINLINE void dot_tile(const struct attune_score_dot_args *args, const float *q, const float *panel,
-                      float *s, const int rows, const int vectors)
-{
-    const int64_t ldq = args->ldq, d = args->d, width = vectors * VLANES;
-    vf sum[DOT_ROWS][DOT_VECTORS];
-    _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
-        _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++) sum[i][v] = vzero();
-    _Pragma("GCC unroll 2") for (int64_t t = 0; t < d; t++)
-    {
-        vf k[DOT_VECTORS];
-        _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
-            k[v] = vload(panel + t * width + v * VLANES);
-        _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
-        {
-            const vf x = vbroadcast(q + i * ldq + t);
-            _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
-                sum[i][v] = vfma(x, k[v], sum[i][v]);
-        }
-    }
-    _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
-        _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
-            vstore(s + i * args->lds + v * VLANES, sum[i][v]);
-}
-
-#define DOT_EDGE(count)                                                                            \
-    case count:                                                                                    \
-        if (count < rows) dot_tile(args, q, panel, s, count < rows ? count : 1, vectors);          \
-        break;
-
-/* The rows that do not fill a tile, each count with its own constant. */
-VINLINE void dot_edge(const struct attune_score_dot_args *args, const float *q, const float *panel,
-                      float *s, int64_t left, const int rows, const int vectors)
-{
-    switch (left) {
-        DOT_EDGE(1) DOT_EDGE(2) DOT_EDGE(3) DOT_EDGE(4) DOT_EDGE(5) DOT_EDGE(6) DOT_EDGE(7)
-        DOT_EDGE(8) DOT_EDGE(9) DOT_EDGE(10) DOT_EDGE(11)
-    default:
-        break;
-    }
-}
+enum { DOT_CHAINS = 16, DOT_AHEAD = 8192 };
 
 /* Panels outside, rows inside: a panel stays in L1 while every row of the strip passes it. */
 VINLINE void score_dot_PANELS(const struct attune_score_dot_args *args, const int rows,
@@ -64,7 +21,7 @@ VINLINE void score_dot_PANELS(const struct attune_score_dot_args *args, const in
         const float *panel = args->k + j * args->d;
         int64_t i = 0;
         for (; i + rows <= args->m; i += rows)
-            dot_tile(args, args->q + i * args->ldq, panel, args->s + i * args->lds + j, rows, vectors);
+            dot_tile(args, args->q + i * args->ldq, panel, args->s + i * args->lds + j, rows, vectors, NULL);
         dot_edge(args, args->q + i * args->ldq, panel, args->s + i * args->lds + j, args->m - i, rows,
                  vectors);
     }

@@ -51,7 +51,7 @@ struct attune_bench_trial {
     struct attune_kernel_case single;
     struct attune_entry *entry;
     struct attune_figures figures;
-    struct attune_pairs explain, tiles;
+    struct attune_pairs explain, explain_apart, tiles;
     char kernels[512];
     const char *choice; /* where they come from */
     int tuned;          /* whether what the tuner found was allowed */

@@ -63,6 +63,7 @@ static void set_figures(const struct attune_bench_trial *trial, struct attune_re
     line->arithmetic_unit = attune_work_unit_word(work->unit);
     line->bytes = work->bytes;
     line->explain = trial->explain;
+    line->explain_apart = trial->explain_apart;
     set_roofs(&figures->roofs, &line->roofs);
 }
 

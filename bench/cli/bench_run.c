@@ -174,7 +174,7 @@ static void measure(struct session *session, double limit)
                           attune_rounds_figures(trial->entry, &trial->figures);
         if (trial->measured && session->bench->explain && !attune_interrupted() &&
             trial->of->source != ATTUNE_BENCH_KERNEL)
-            attune_explain(&trial->runner, explain_seconds, &trial->explain);
+            attune_explain(&trial->runner, explain_seconds, &trial->explain, &trial->explain_apart);
     }
 }
 

@@ -185,21 +185,29 @@ static void print_described(struct attune_table *table, const struct attune_benc
             figures->settled ? "" : "  not settled");
 }
 
+static void print_parts(const struct attune_table *table, const char *head,
+                        const struct attune_pairs *parts, double whole)
+{
+    fprintf(table->file, "    %s", head);
+    for (int32_t i = 0; i < parts->count; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s", parts->at[i].name);
+        if (strchr(name, '_'))
+            *strchr(name, '_') = ' ';
+        fprintf(table->file, "%s %.1f %%%s", name, 100 * parts->at[i].value / whole,
+                i + 1 < parts->count ? ", " : "\n");
+    }
+}
+
 static void print_explanation(const struct attune_table *table,
                               const struct attune_bench_trial *trial)
 {
-    double sum = 0;
+    double whole = 0;
     for (int32_t i = 0; i < trial->explain.count; i++)
-        sum += trial->explain.at[i].value;
-    fputs("   ", table->file);
-    for (int32_t i = 0; i < trial->explain.count; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "%s", trial->explain.at[i].name);
-        if (strchr(name, '_'))
-            *strchr(name, '_') = ' ';
-        fprintf(table->file, " %s %.1f %%%s", name, 100 * trial->explain.at[i].value / sum,
-                i + 1 < trial->explain.count ? "," : "\n");
-    }
+        whole += trial->explain.at[i].value;
+    print_parts(table, "", &trial->explain, whole);
+    if (trial->explain_apart.count > 0)
+        print_parts(table, "the tile's stages one after the other: ", &trial->explain_apart, whole);
 }
 
 static void count_family(struct attune_table *table, const struct attune_bench_trial *trial)

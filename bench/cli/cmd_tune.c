@@ -28,7 +28,7 @@ enum {
 static const struct attune_option options[] = {
     {OPTION_QUICK, "quick", NULL, "shorter samples: about half the time"},
     {OPTION_FULL, "full", NULL, "longer samples: surer of small gains"},
-    {OPTION_BUDGET, "budget", "SEC", "begin no key after so many seconds"},
+    {OPTION_BUDGET, "budget", "SEC", "begin no key after so many seconds (default 110; with --full none)"},
     {OPTION_SPEC, "spec", "SPEC", "tune for this problem; may be given again"},
     {OPTION_FROM, "from", "FILE", "tune for a problem file, or for a list of SPECs, one a line"},
     {OPTION_FROM_MISSED, "from-missed", NULL, "tune for what programs run with ATTUNE_TUNE=record\n"
@@ -60,7 +60,7 @@ static const struct attune_usage usage = {
         "The file is ATTUNE_CACHE, or lies in ${XDG_DATA_HOME:-~/.local/share}/attune.\n",
 };
 
-enum { MAX_PROBLEMS = 256 };
+enum { MAX_PROBLEMS = 256, DEFAULT_BUDGET = 110 };
 
 struct request {
     struct attune_tune_options options;
@@ -234,6 +234,8 @@ int attune_command_tune(int argc, char **argv)
         return code;
     if (optind < argc)
         return attune_options_wrong(&usage, "'%s' is no option", argv[optind]);
+    if (request.budget == 0 && request.options.effort != ATTUNE_TUNE_FULL)
+        request.budget = DEFAULT_BUDGET;
     request.options.seconds = (double)request.budget;
     return run(&request);
 }

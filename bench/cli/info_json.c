@@ -70,11 +70,12 @@ int attune_info_explain_json(const struct attune_explanation *explanation, FILE 
     if (kernels == NULL)
         return 0;
     json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:s, s:{s:I, s:I, s:I, s:I}, s:i, s:i, s:I, s:I}", "problem",
+        "{s:s, s:s, s:s, s:s, s:{s:I, s:I, s:I, s:I}, s:s, s:s, s:i, s:i, s:I, s:I}", "problem",
         explanation->name, "mechanism", attune_mechanism_name(problem->mechanism), "form",
         form ? form : "", "kernels", kernels, "tiles", "strip", (json_int_t)tiles->strip, "q_block",
         (json_int_t)tiles->q_block, "kv_block", (json_int_t)tiles->kv_block, "kv_split",
-        (json_int_t)tiles->kv_split, "workers", (int)plan->workers, "threads",
+        (json_int_t)tiles->kv_split, "choice", attune_origin_word(plan->origin), "parallel",
+        attune_origin_word(plan->parallel_origin), "workers", (int)plan->workers, "threads",
         (int)plan->context->threads, "workspace_size",
         (json_int_t)attune_plan_workspace_size(plan), "prepared_size",
         (json_int_t)attune_plan_prepared_size(plan));

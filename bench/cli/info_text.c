@@ -127,7 +127,10 @@ void attune_info_explain_text(const struct attune_explanation *explanation, FILE
     fprintf(file, "  %-12s strip %lld rows, q_block %lld rows, kv_block %lld keys, kv_split %s\n",
             "tiles", (long long)plan->tiles.strip, (long long)plan->tiles.q_block,
             (long long)plan->tiles.kv_block, blocked(plan->tiles.kv_split, split));
-    fprintf(file, "  %-12s %d of %d threads\n", "workers", plan->workers, plan->context->threads);
+    fprintf(file, "  %-12s %s (`attune cache inspect --why` tells how)\n", "choice",
+            attune_origin_word(plan->origin));
+    fprintf(file, "  %-12s %d of %d threads, %s\n", "workers", plan->workers, plan->context->threads,
+            attune_origin_word(plan->parallel_origin));
     fprintf(file, "  %-12s %s\n", "workspace",
             binary_size((double)attune_plan_workspace_size(plan), size));
     if (attune_plan_prepared_size(plan) > 0)

@@ -66,7 +66,7 @@ static void print_line(const struct attune_tune_progress *event)
         (void)fprintf(stderr, "%d/%d %s: %s, %.3fx [%.3f, %.3f], %.1f s\n", event->index + 1,
                       event->count, event->key, event_word(event->event), event->speedup, event->low,
                       event->high, event->seconds);
-    else if (event->event != ATTUNE_TUNE_BEGUN && event->event != ATTUNE_TUNE_KNOWN)
+    else if (event->event != ATTUNE_TUNE_KNOWN && event->event != ATTUNE_TUNE_LISTED)
         (void)fprintf(stderr, "%d/%d %s: %s\n", event->index + 1, event->count, event->key,
                       event_word(event->event));
 }

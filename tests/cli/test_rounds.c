@@ -138,7 +138,7 @@ static const char *const explained[] = {
 Test(rounds, explaining_names_parts_and_changes_no_bit)
 {
     static const char *const names[] = {"projection", "packing", "score",  "mask", "softmax",
-                                        "weighted_sum", "merge",  "finish", "other"};
+                                        "weighted_sum", "tile",   "merge",  "finish", "other"};
     struct attune_context *context;
     cr_assert_eq(attune_context_create(NULL, &context), ATTUNE_OK);
     for (size_t i = 0; i < sizeof explained / sizeof *explained; i++) {
@@ -147,7 +147,7 @@ Test(rounds, explaining_names_parts_and_changes_no_bit)
         struct attune_args args;
         struct attune_runner runner;
         struct attune_tensor shape;
-        struct attune_pairs parts;
+        struct attune_pairs parts, apart;
         cr_assert_eq(attune_spec_parse(explained[i], &problem, &trouble), 0, "%s", trouble.text);
         cr_assert_eq(attune_synthetic_fill(&problem, &args), ATTUNE_OK);
         cr_assert_eq(attune_runner_open(&runner, context, &problem, &args), ATTUNE_OK, "%s",
@@ -158,7 +158,7 @@ Test(rounds, explaining_names_parts_and_changes_no_bit)
             count *= (size_t)shape.size[axis];
         float *before = malloc(count * sizeof *before);
         memcpy(before, runner.args.out[ATTUNE_OUT_OUT], count * sizeof *before);
-        attune_explain(&runner, 0.001, &parts);
+        attune_explain(&runner, 0.001, &parts, &apart);
         cr_expect_gt(parts.count, 2, "%s", explained[i]);
         int scored = 0;
         for (int32_t p = 0; p < parts.count; p++) {
@@ -168,6 +168,10 @@ Test(rounds, explaining_names_parts_and_changes_no_bit)
             cr_expect(known, "%s: %s", explained[i], parts.at[p].name);
             cr_expect_gt(parts.at[p].value, 0);
             scored |= strcmp(parts.at[p].name, "score") == 0;
+            if (strcmp(parts.at[p].name, "tile") == 0) {
+                scored = 1;
+                cr_expect_eq(apart.count, 3, "%s: the fused stages are not told", explained[i]);
+            }
         }
         cr_expect(scored, "%s: no score", explained[i]);
         attune_runner_execute(&runner);

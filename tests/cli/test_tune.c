@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * attune tune and attune selftest as their users meet them: what is said, what is kept, exit codes.
+ */
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support.h"
+
+#define SPEC "self:dot,h=2,t=24,d=16"
+
+static struct cli_outcome outcome;
+static struct cli_folder folder;
+
+static void set_up(void)
+{
+    cli_folder_make(&folder);
+    (void)setenv("ATTUNE_CACHE", cli_folder_path(&folder, "tuned"), 1);
+}
+
+static void tear_down(void)
+{
+    cli_folder_remove(&folder);
+}
+
+TestSuite(tune, .init = set_up, .fini = tear_down);
+
+static void expect(int code, const char *word)
+{
+    cr_assert_eq(outcome.code, code, "exit %d: %s%s", outcome.code, outcome.out, outcome.err);
+    cr_assert_not_null(strstr(code == 2 ? outcome.err : outcome.out, word), "no \"%s\" in: %s%s", word,
+                       outcome.out, outcome.err);
+    cr_assert(code != 2 || cli_is_one_line(outcome.err), "%s", outcome.err);
+}
+
+Test(tune, a_second_run_has_nothing_to_do, .timeout = 120)
+{
+    /* --force: whatever else this machine is doing. */
+    cli_run(&outcome, "tune", "--quick", "--force", "--threads", "1", "--spec", SPEC, NULL);
+    expect(0, "default");
+    cr_assert_not_null(strstr(outcome.err, "1/1 core dot"), "a line a key where nobody watches: %s",
+                       outcome.err);
+    cli_run(&outcome, "tune", "--quick", "--threads", "1", "--spec", SPEC, NULL);
+    expect(0, "nothing to do");
+    cr_assert_str_eq(outcome.err, "");
+    cli_run(&outcome, "cache", "list", NULL);
+    expect(0, "core dot");
+}
+
+Test(tune, json_is_one_object, .timeout = 120)
+{
+    json_error_t error;
+    cli_run(&outcome, "tune", "--quick", "--force", "--threads", "1", "--json", "--spec", SPEC, NULL);
+    cr_assert_eq(outcome.code, 0, "%s", outcome.err);
+    cr_assert(cli_is_one_line(outcome.out), "%s", outcome.out);
+    cr_assert_str_eq(outcome.err, "");
+    json_t *object = json_loads(outcome.out, JSON_REJECT_DUPLICATES, &error);
+    const json_t *keys = json_object_get(object, "keys"), *row = json_array_get(keys, 0);
+    cr_assert_eq(json_array_size(keys), 1, "%s", outcome.out);
+    cr_assert_str_eq(json_string_value(json_object_get(object, "schema")), "attune-tune/1");
+    cr_assert_gt(json_real_value(json_object_get(row, "speedup")), 0.9);
+    cr_assert_gt(json_integer_value(json_object_get(row, "candidates")), 3);
+    json_decref(object);
+}
+
+Test(tune, a_dry_run_lists_the_canonical_keys)
+{
+    int keys = 0;
+    cli_run(&outcome, "tune", "--dry-run", "--threads", "2", NULL);
+    expect(0, "would be tuned");
+    for (const char *at = outcome.out; (at = strstr(at, "would be tuned")) != NULL; at++)
+        keys++;
+    cr_assert(keys >= 35 && keys <= 80, "%d keys", keys);
+    static const char *const words[] = {"core dot", "core tanh", "core lstm", "parallel dot", "i8",
+                                        "bf16", "causal", "window", "prepared=1"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        cr_assert_not_null(strstr(outcome.out, words[i]), "no \"%s\"", words[i]);
+    cr_assert_eq(cli_folder_count(&folder), 0, "nothing is written");
+}
+
+Test(tune, only_leaves_the_others_out)
+{
+    cli_run(&outcome, "tune", "--dry-run", "--only", "recurrent", NULL);
+    expect(0, "core lstm");
+    cr_assert_null(strstr(outcome.out, "dot"), "%s", outcome.out);
+    cli_run(&outcome, "tune", "--dry-run", "--only", "decode", NULL);
+    expect(0, "tq=1 ");
+    cr_assert_null(strstr(outcome.out, "tq=1024"), "%s", outcome.out);
+}
+
+Test(tune, a_list_of_specs)
+{
+    const char *path = cli_folder_path(&folder, "list");
+    FILE *file = fopen(path, "w");
+    (void)fputs("# mine\n" SPEC "\n\n  additive,t=20,a=12  # another\n", file);
+    (void)fclose(file);
+    cli_run(&outcome, "tune", "--dry-run", "--threads", "1", "--from", path, NULL);
+    expect(0, "core tanh");
+    cr_assert_not_null(strstr(outcome.out, "core dot"));
+    cli_run(&outcome, "tune", "--dry-run", "--threads", "1", "--from",
+            ATTUNE_DATA "/g2p_recurrent.safetensors", NULL);
+    expect(0, "core lstm");
+    file = fopen(path, "w");
+    (void)fputs(SPEC "\nself:dot,t=zero\n", file);
+    (void)fclose(file);
+    cli_run(&outcome, "tune", "--dry-run", "--from", path, NULL);
+    expect(2, "line 2");
+}
+
+/* Whether it has begun to measure by then or not: it ends as interrupted, and what it saved can be read. */
+Test(tune, an_interruption_keeps_what_is_done, .timeout = 120)
+{
+    const int status = system("timeout --preserve-status -s INT 1 " ATTUNE_COMMAND
+                              " tune --force --threads 1 >/dev/null 2>&1");
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 130, "status %d", status);
+    cli_run(&outcome, "cache", "verify", NULL);
+    cr_assert_leq(outcome.code, 1, "%s%s", outcome.out, outcome.err);
+    cli_run(&outcome, "tune", "--dry-run", "--threads", "1", NULL);
+    expect(0, "would be tuned");
+}
+
+Test(tune, wrong_use)
+{
+    cli_run(&outcome, "tune", "--only", "fast", NULL);
+    expect(2, "prefill");
+    cli_run(&outcome, "tune", "--spec", "self:dat,t=4", NULL);
+    expect(2, "dat");
+    cli_run(&outcome, "tune", "--budget", "0", NULL);
+    expect(2, "budget");
+    cli_run(&outcome, "tune", "--from", "/nonexistent/list", NULL);
+    expect(2, "/nonexistent/list");
+    cli_run(&outcome, "tune", "more", NULL);
+    expect(2, "more");
+    cli_run(&outcome, "selftest", "more", NULL);
+    expect(2, "more");
+}
+
+Test(tune, a_cache_that_cannot_be_written_is_told)
+{
+    (void)setenv("ATTUNE_CACHE", "/proc/attune", 1);
+    cli_run(&outcome, "tune", "--quick", "--force", "--threads", "1", "--spec", SPEC, NULL);
+    cr_assert_eq(outcome.code, 4, "exit %d: %s", outcome.code, outcome.err);
+    cr_assert_not_null(strstr(outcome.err, "/proc/attune"), "%s", outcome.err);
+}
+
+Test(tune, selftest)
+{
+    cli_run(&outcome, "selftest", NULL);
+    expect(0, "are right");
+    cli_run(&outcome, "selftest", "--all", NULL);
+    expect(0, "score_dot_scalar_4x4");
+    cli_run(&outcome, "selftest", "--json", NULL);
+    expect(0, "{\"kernel\":\"");
+}
