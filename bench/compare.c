@@ -214,13 +214,20 @@ static double slack(const struct attune_result_line *a, const struct attune_resu
     return 1 + sqrt(noise_a * noise_a + noise_b * noise_b + between_runs * between_runs);
 }
 
+/* Shares of one roof are compared: of the same name, threads and instruction sets. Within one run time
+ * alone tells more, since all of its results met the same machine. */
+static int comparable_by_share(const struct attune_result_line *a, const struct attune_result_line *b)
+{
+    return strcmp(a->machine, b->machine) != 0 && a->bound_by && b->bound_by &&
+           strcmp(a->bound_by, b->bound_by) == 0 && strcmp(a->isa, b->isa) == 0 &&
+           a->threads == b->threads && a->round_roof.count > 0 && b->round_roof.count > 0;
+}
+
 static struct attune_ratio compare_results(const struct attune_result_line *a,
                                            const struct attune_result_line *b, int same_hardware)
 {
     double first[SERIES_MOST], second[SERIES_MOST];
-    const int by_share = same_hardware && a->bound_by && b->bound_by &&
-                         strcmp(a->bound_by, b->bound_by) == 0 && a->threads == b->threads &&
-                         a->round_roof.count > 0 && b->round_roof.count > 0;
+    const int by_share = same_hardware && comparable_by_share(a, b);
     const int32_t a_count = speeds(a, by_share, first), b_count = speeds(b, by_share, second);
     struct attune_ratio ratio = attune_compare_logarithms(first, a_count, second, b_count);
     ratio.by_share = by_share;

@@ -206,8 +206,8 @@ int attune_compare_text(const struct attune_comparison *comparison, int markdown
     print_columns(&page);
     fprintf(file, "%s\n\n",
             one_machine(comparison)
-                ? "One machine: speeds are compared as shares of the roofs measured in the same "
-                  "rounds."
+                ? "One machine: speeds of different runs are compared as shares of the roofs "
+                  "measured in the same\nrounds, where they are the same roofs; others by time."
                 : "Different machines: speeds are compared by time, shares are of each machine's "
                   "own roofs.");
     print_rows(&page);

@@ -33,7 +33,7 @@ static void teardown(void)
 struct made {
     const char *id, *hardware;
     double seconds, roof, noise, work;
-    const char *dtype, *extra; /* extra: more lines */
+    const char *dtype, *isa, *extra; /* extra: more lines */
     int threads;
 };
 
@@ -48,7 +48,7 @@ static void write_case(FILE *file, const struct made *made, const char *name, do
     const struct attune_result_line line = {
         .machine = made->id, .name = name, .family = name, .spec = name, .engine = "attune",
         .dtype = made->dtype ? made->dtype : "f32", .threads = made->threads ? made->threads : 1,
-        .threads_asked = "all", .isa = "avx2", .outcome = "ok", .min_s = seconds,
+        .threads_asked = "all", .isa = made->isa ? made->isa : "avx2", .outcome = "ok", .min_s = seconds,
         .median_s = 1.002 * seconds, .low_s = NAN, .high_s = NAN, .noise = made->noise,
         .samples = 10, .calls = 1, .settled = 1, .work = 1e6, .work_unit = "flop",
         .bound_by = "fma", .roof = made->roof, .share = 1e6 / seconds / made->roof, .pairs = NAN,
@@ -128,6 +128,19 @@ Test(compare, one_machine_is_compared_by_share, .init = setup, .fini = teardown)
     cr_expect_eq(cell->ratio.by_share, 1);
     cr_expect_float_eq(cell->ratio.estimate, 1, 1e-9);
     cr_expect_eq(cell->ratio.verdict, ATTUNE_SAME);
+    attune_comparison_free(&comparison);
+}
+
+/* Half the time under a roof twice as high is twice the speed, not the same share. */
+Test(compare, instruction_sets_are_compared_by_time, .init = setup, .fini = teardown)
+{
+    struct attune_comparison comparison;
+    make(0, &(struct made){.id = "a", .hardware = "h", .seconds = 2e-3, .roof = 1e9}, 0);
+    make(1, &(struct made){.id = "b", .hardware = "h", .seconds = 1e-3, .roof = 2e9,
+                           .isa = "avx512"}, 0);
+    const struct attune_cell *cell = compare(&comparison);
+    cr_expect_eq(cell->ratio.by_share, 0);
+    cr_expect_float_eq(cell->ratio.estimate, 2, 1e-9);
     attune_comparison_free(&comparison);
 }
 
