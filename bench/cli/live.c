@@ -18,8 +18,8 @@
 
 enum { LAUNCHES_MOST = 99, BLOCKS_MOST = 256, LEAST_BLOCKS = 3, LEAST_LAUNCHES = 6 };
 static const double confidence = 0.95;
-/* A sample, as a part of a case's time in a launch. */
-static const double sample_part = 0.025;
+/* A sample, as a part of a case's time in a launch: short ones fit between the turns of other work. */
+static const double sample_part = 0.008;
 /* With several threads those of the side that waits may still spin: they get this long to sleep. */
 static const unsigned pause_us = 2000;
 
@@ -71,11 +71,12 @@ static int sample(struct match *match, struct bout *bout, int which, struct attu
     return code;
 }
 
-/* A side's lower quartile: what it takes undisturbed, without the luck that a minimum needs. */
-static double quartile(struct bout *bout, int which)
+/* The sample that an eighth of a side's are below: what it takes undisturbed, without the luck that a
+ * minimum needs. */
+static double undisturbed(struct bout *bout, int which)
 {
     (void)attune_statistics_median(bout->sample[which], bout->count[which]); /* sorts */
-    return bout->sample[which][bout->count[which] / 4];
+    return bout->sample[which][bout->count[which] / 8];
 }
 
 /* Blocks of A B B A, or B A A B in every other launch, until the case's time is over. */
@@ -96,7 +97,7 @@ static int run_blocks(struct match *match, struct contest *contest, struct bout 
             code = sample(match, bout, order[i] ^ (launch % 2), trouble);
     if (code || blocks < LEAST_BLOCKS)
         return code;
-    contest->ratio[contest->launches++] = log(quartile(bout, 1) / quartile(bout, 0));
+    contest->ratio[contest->launches++] = log(undisturbed(bout, 1) / undisturbed(bout, 0));
     for (int which = 0; which < 2; which++)
         contest->fastest[which] = fmin(contest->fastest[which], bout->sample[which][0]);
     return 0;
