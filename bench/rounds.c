@@ -12,7 +12,7 @@
 
 enum { LEAST_ROUNDS = 3, MORE_PROBES = 24 };
 /* Short samples find the gaps between interruptions. */
-static const double longest_sample = 4e-3;
+static const double longest_sample = 1.5e-3;
 static const double confidence = 0.95;
 /* A minimum counts as reached again within the first, by this part of the rounds; a noise above the
  * second says that single rounds say nothing. */

@@ -100,7 +100,7 @@ static const struct attune_usage usage = {
 };
 
 /* Seconds a tier may take, start and end included; 0: as many as it needs. */
-static const double budgets[ATTUNE_TIERS] = {26, 215, 0};
+static const double budgets[ATTUNE_TIERS] = {25, 215, 0};
 enum { TUNED = 1, UNTUNED = 2 };
 
 struct request {
