@@ -57,6 +57,21 @@ int attune_cpu_mask(const char *max_isa, uint32_t *features);
 /* "scalar, avx2, avx512, neon", for error texts. */
 const char *attune_cpu_isa_words(void);
 
+/* A counter that runs at one rate on every core, in units of its own: for times too short for a call
+ * of the clock. */
+static inline uint64_t attune_cpu_ticks(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+#else
+    return 0;
+#endif
+}
+
 /* The calling thread's floating-point mode. attune_cpu_mode_enter() sets rounding to nearest, denormals
  * and no traps, and returns what attune_cpu_mode_leave() brings back, flags of MXCSR included. fegetenv
  * and fesetenv do the same, and load and store x87's registers for 60 ns, a tenth of the smallest

@@ -322,9 +322,13 @@ struct attune_lstm_args {
 };
 typedef void attune_lstm_fn(const struct attune_lstm_args *args);
 
-/* probe_fma: `repeats` rounds of independent FMA chains in registers; returns the flops done.
- * probe_read: sums a buffer of n floats, `repeats` times; returns the bytes read. For the roofs. */
+/* For the roofs. probe_fma: `repeats` rounds of independent FMA chains in registers; returns the flops
+ * done. probe_tanh: the terms of score_tanh, all operands in registers; returns the terms. probe_exp:
+ * softmax's exponential in registers; returns how many. probe_read: sums a buffer of n floats,
+ * `repeats` times; returns the bytes read. */
 typedef double attune_probe_fma_fn(int64_t repeats);
+typedef double attune_probe_tanh_fn(int64_t repeats);
+typedef double attune_probe_exp_fn(int64_t repeats);
 typedef double attune_probe_read_fn(const float *buffer, int64_t n, int64_t repeats);
 
 #endif

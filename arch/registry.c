@@ -46,6 +46,8 @@
 #define LSTM(isa, variant, requires, rows) DECLARE(lstm, isa, variant)
 #define PROBE_FMA(isa, variant, requires) DECLARE(probe_fma, isa, variant)
 #define PROBE_READ(isa, variant, requires, prefetch) DECLARE(probe_read, isa, variant)
+#define PROBE_TANH(isa, variant, requires, terms, estimated) DECLARE(probe_tanh, isa, variant)
+#define PROBE_EXP(isa, variant, requires, unroll) DECLARE(probe_exp, isa, variant)
 #include "kernels.def"
 
 #define ROW(OPERATION, word, ISA, VARIANT, REQUIRES, ROWS, WIDTH, TERMS, DTYPE)                    \
@@ -101,6 +103,10 @@ static const struct attune_kernel kernels[] = {
 #define PROBE_FMA(isa, variant, requires) PLAIN(PROBE_FMA, probe_fma, isa, variant, requires)
 #define PROBE_READ(isa, variant, requires, prefetch)                                               \
     PLAIN(PROBE_READ, probe_read, isa, variant, requires)
+#define PROBE_TANH(isa, variant, requires, terms, estimated)                                       \
+    PLAIN(PROBE_TANH, probe_tanh, isa, variant, requires)
+#define PROBE_EXP(isa, variant, requires, unroll)                                                  \
+    PLAIN(PROBE_EXP, probe_exp, isa, variant, requires)
 #include "kernels.def"
 };
 

@@ -1,62 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Probes of the machine's roofs. All arithmetic and all loads are kernels of the registry; here are
- * buffers, sizes, repeats and the clock.
+ * Which probes there are, which are worth another round, and what they say together. Running one is
+ * roofs_run.c's.
  */
 #include "bench/roofs.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+#include <string.h>
 
-#include "arch/registry.h"
-#include "arch/topology.h"
-#include "engine/threads.h"
+#include "bench/roofs_run.h"
 #include "tuner/measure.h"
 
-enum { MAX_PROBES = 160, PAGE = 2 << 20, TILE_STEPS = 4 };
-
-/* One probe takes about this long: short enough to fit between two interruptions, long enough that
- * the hand-off to the threads does not show. */
-static const double probe_seconds = 1e-3;
-static const double meeting_seconds = 5e-3;
 /* A probe that reaches less of the best of its group in its first rounds is not run again. One
  * round proves nothing: a neighbour may have had the core. */
 static const double hopeless = 0.5;
-enum { TRIALS = 4 };
-
-enum group { GROUP_FMA, GROUP_TANH, GROUP_READ /* + enum attune_level */ };
-
-struct probe {
-    const struct attune_kernel *kernel;
-    enum group group;
-    int64_t floats; /* read: of one thread's buffer. tanh: terms of a row */
-    int64_t repeats;
-    int32_t rounds;
-    double best; /* flop, terms or bytes a second */
-};
-
-struct worker {
-    float *buffer;
-    double start, end, amount;
-};
-
-struct attune_probes {
-    int32_t threads, count;
-    int64_t floats;                  /* of every worker's buffer */
-    int64_t capacity[ATTUNE_LEVELS]; /* bytes that all threads' caches of a level hold */
-    uint32_t features;
-    struct worker *worker;
-    struct probe probe[MAX_PROBES];
-};
-
-struct run {
-    struct attune_probes *probes;
-    const struct probe *probe;
-    int64_t repeats;
-    atomic_int arrived;
-};
+enum { TRIALS = 4, ARITHMETIC_TRIES = 3, GROUPS = ATTUNE_GROUP_READ + (int)ATTUNE_LEVELS };
+/* Footprints that differ by less are one: caches do not tell them apart. */
+static const double same_footprint = 0.05;
 
 const char *attune_level_word(enum attune_level level)
 {
@@ -64,174 +25,245 @@ const char *attune_level_word(enum attune_level level)
     return words[level];
 }
 
-/* Rows of the tile that the tanh probe scores: few, so that rows and one panel stay in L1. */
-static int64_t tile_rows(const struct attune_kernel *kernel)
+int32_t attune_probes_threads(const struct attune_probes *probes)
 {
-    return (int64_t)kernel->rows * TILE_STEPS;
+    return probes->threads;
 }
 
-/* Scores one panel of keys with a few rows, again and again. The buffer's values lie in (0.5, 1.5),
- * like those of expanded rows, so any division of `buffer` into operands does. */
-static double run_tanh(const struct probe *probe, float *buffer, int64_t repeats)
+/* The best of a group, of this instruction set where one is named; NULL: none has run. */
+static const struct attune_probe *find_best(const struct attune_probes *probes, int group,
+                                            const char *isa)
 {
-    const struct attune_kernel *kernel = probe->kernel;
-    const int64_t terms = probe->floats, m = tile_rows(kernel);
-    struct attune_score_tanh_args args = {.ldq = terms,
-                                          .m = m,
-                                          .n = kernel->width,
-                                          .a_pad = terms,
-                                          .scale = 1,
-                                          .lds = ATTUNE_KEY_STEP};
-    float *next = buffer;
-    args.k = next, next += terms * kernel->width;
-    args.q = next, next += terms * m;
-    args.fold = next, next += terms;
-    args.center = next, next += terms;
-    args.s = next;
-    for (int64_t i = 0; i < repeats; i++)
-        kernel->run.score_tanh(&args);
-    return (double)repeats * (double)m * kernel->width * (double)terms;
-}
-
-/* Waits for the other workers, so that all probe at the same time: one that slept is woken late
- * where its core is busy. Not for ever: the team may run its workers one after the other. */
-static void meet(struct run *run, int32_t workers)
-{
-    const double limit = attune_clock_seconds() + meeting_seconds;
-    atomic_fetch_add(&run->arrived, 1);
-    while (atomic_load(&run->arrived) < workers && attune_clock_seconds() < limit)
-        ;
-}
-
-static void run_worker(void *argument, int32_t index, int32_t workers)
-{
-    struct run *run = argument;
-    const struct probe *probe = run->probe;
-    struct worker *worker = &run->probes->worker[index];
-    meet(run, workers);
-    worker->start = attune_clock_seconds();
-    if (probe->group == GROUP_FMA)
-        worker->amount = probe->kernel->run.probe_fma(run->repeats);
-    else if (probe->group == GROUP_TANH)
-        worker->amount = run_tanh(probe, worker->buffer, run->repeats);
-    else
-        worker->amount = probe->kernel->run.probe_read(worker->buffer, probe->floats, run->repeats);
-    worker->end = attune_clock_seconds();
-}
-
-static void run_team(struct attune_probes *probes, attune_work_fn *work, void *argument)
-{
-    const struct attune_team_options options = {.pin = 1};
-    attune_team_run(&options, probes->threads, work, argument);
-}
-
-/* Seconds from the first worker's start to the last one's end; the probe's best is updated. */
-static double run_probe(struct attune_probes *probes, struct probe *probe, int64_t repeats)
-{
-    struct run run = {.probes = probes, .probe = probe, .repeats = repeats};
-    run_team(probes, run_worker, &run);
-    double start = INFINITY, end = 0, amount = 0;
-    for (int32_t i = 0; i < probes->threads; i++) {
-        start = fmin(start, probes->worker[i].start);
-        end = fmax(end, probes->worker[i].end);
-        amount += probes->worker[i].amount;
+    const struct attune_probe *best = NULL;
+    for (int32_t i = 0; i < probes->count; i++) {
+        const struct attune_probe *probe = &probes->probe[i];
+        if ((int)probe->group != group || probe->of_a_case || probe->rounds == 0)
+            continue;
+        if (isa && strcmp(probe->kernel->isa, isa) != 0)
+            continue;
+        if (!best || probe->best > best->best)
+            best = probe;
     }
-    const double seconds = end - start;
-    if (seconds > 0.25 * probe_seconds)
-        probe->best = fmax(probe->best, amount / seconds);
-    return seconds;
+    return best;
 }
 
-/* Runs a probe once for long enough. A run that was interrupted looks long with too few repeats, so
- * every round finds them anew, beginning with those of the last. */
-static void run_long_enough(struct attune_probes *probes, struct probe *probe)
-{
-    double seconds = run_probe(probes, probe, probe->repeats);
-    while (seconds < 0.5 * probe_seconds && probe->repeats < (INT64_C(1) << 40)) {
-        const double growth = fmin(8, fmax(2, probe_seconds / fmax(seconds, 1e-9)));
-        probe->repeats = (int64_t)((double)probe->repeats * growth);
-        seconds = run_probe(probes, probe, probe->repeats);
-    }
-    probe->rounds++;
-}
-
-static double group_best(const struct attune_probes *probes, enum group group)
+/* The best of probes that compete with `probe`: of its group, and of its footprint where it has a
+ * case's. */
+static double rival_best(const struct attune_probes *probes, const struct attune_probe *probe)
 {
     double best = 0;
-    for (int32_t i = 0; i < probes->count; i++)
-        if (probes->probe[i].group == group)
-            best = fmax(best, probes->probe[i].best);
+    for (int32_t i = 0; i < probes->count; i++) {
+        const struct attune_probe *other = &probes->probe[i];
+        if (other->group == probe->group && (!probe->of_a_case || other->floats == probe->floats))
+            best = fmax(best, other->best);
+    }
     return best;
+}
+
+/* Arithmetic has few probes and many samples that compare with it: several tries each find the clock at
+ * its highest as often. */
+static void run_tries(struct attune_probes *probes, struct attune_probe *probe)
+{
+    double latest = 0;
+    for (int i = 0; i < (probe->group < ATTUNE_GROUP_READ ? ARITHMETIC_TRIES : 1); i++) {
+        attune_probe_run(probes, probe);
+        latest = fmax(latest, probe->latest);
+    }
+    probe->latest = latest;
 }
 
 void attune_probes_round(struct attune_probes *probes)
 {
     for (int32_t i = 0; i < probes->count; i++) {
-        struct probe *probe = &probes->probe[i];
-        if (probe->rounds < TRIALS || probe->best >= hopeless * group_best(probes, probe->group))
-            run_long_enough(probes, probe);
+        struct attune_probe *probe = &probes->probe[i];
+        if (probe->trials < TRIALS || probe->best >= hopeless * rival_best(probes, probe))
+            run_tries(probes, probe);
+        else
+            probe->latest = 0;
     }
 }
 
 void attune_probes_doubt(struct attune_probes *probes)
 {
     for (int32_t i = 0; i < probes->count; i++)
-        probes->probe[i].rounds = 0;
+        probes->probe[i].trials = 0;
 }
 
-struct attune_roofs attune_probes_roofs(const struct attune_probes *probes)
+static double rate_of(const struct attune_probe *probe, int latest)
 {
-    struct attune_roofs roofs = {.fma = group_best(probes, GROUP_FMA),
-                                 .tanh = group_best(probes, GROUP_TANH)};
+    return latest ? probe->latest : probe->best;
+}
+
+/* What reading at least so many bytes has reached: no footprint is slower than a larger one. */
+static double read_rate(const struct attune_probes *probes, int64_t bytes, int latest)
+{
+    const double least = (1 - same_footprint) * (double)bytes / probes->threads / sizeof(float);
+    double best = 0;
+    for (int32_t i = 0; i < probes->count; i++) {
+        const struct attune_probe *probe = &probes->probe[i];
+        if (probe->group >= ATTUNE_GROUP_READ &&
+            ((double)probe->floats >= least || probe->floats == probes->floats))
+            best = fmax(best, rate_of(probe, latest));
+    }
+    return best;
+}
+
+static double group_rate(const struct attune_probes *probes, int group, int latest)
+{
+    double best = 0;
+    for (int32_t i = 0; i < probes->count; i++)
+        if ((int)probes->probe[i].group == group && !probes->probe[i].of_a_case)
+            best = fmax(best, rate_of(&probes->probe[i], latest));
+    return best;
+}
+
+static enum attune_level level_of(const struct attune_probes *probes, int64_t bytes)
+{
+    enum attune_level level = ATTUNE_L1;
+    while (level < ATTUNE_DRAM && probes->capacity[level] < bytes)
+        level++;
+    return level;
+}
+
+static struct attune_roofs roofs_for(const struct attune_probes *probes, int64_t bytes, int latest)
+{
+    struct attune_roofs roofs = {.fma = group_rate(probes, ATTUNE_GROUP_FMA, latest),
+                                 .tanh = group_rate(probes, ATTUNE_GROUP_TANH, latest),
+                                 .exp = group_rate(probes, ATTUNE_GROUP_EXP, latest)};
     double farther = 0;
     for (int level = ATTUNE_LEVELS - 1; level >= 0; level--) {
-        farther = fmax(farther, group_best(probes, GROUP_READ + (enum group)level));
+        farther = fmax(farther, group_rate(probes, ATTUNE_GROUP_READ + level, latest));
+        if (bytes > 0 && level == (int)level_of(probes, bytes))
+            farther = fmax(farther, read_rate(probes, bytes, latest));
         roofs.read[level] = farther;
     }
     return roofs;
 }
 
-static void add_probe(struct attune_probes *probes, const struct attune_kernel *kernel,
-                      enum group group, int64_t floats)
+struct attune_roofs attune_probes_roofs(const struct attune_probes *probes, int64_t bytes)
 {
-    if (probes->count < MAX_PROBES)
-        probes->probe[probes->count++] =
-            (struct probe){.kernel = kernel, .group = group, .floats = floats, .repeats = 1};
+    return roofs_for(probes, bytes, 0);
 }
 
-/* Probes of reads of so many bytes a thread, by every kernel, unless the level has this size. */
-static void add_reads(struct attune_probes *probes, enum attune_level level, int64_t bytes)
+struct attune_roofs attune_probes_latest(const struct attune_probes *probes, int64_t bytes)
 {
-    const enum group group = GROUP_READ + (enum group)level;
-    int64_t floats = bytes / (int64_t)sizeof(float) / 64 * 64;
-    floats = floats < 256 ? 256 : floats > probes->floats ? probes->floats : floats;
-    for (int32_t i = 0; i < probes->count; i++)
-        if (probes->probe[i].group == group && probes->probe[i].floats == floats)
-            return;
+    return roofs_for(probes, bytes, 1);
+}
+
+static struct attune_peak peak_of(const struct attune_probe *probe)
+{
+    static const char *const words[] = {"fma", "tanh", "exp"};
+    static const char *const units[] = {"flop", "tanh", "exp"};
+    const int read = probe->group >= ATTUNE_GROUP_READ;
+    struct attune_peak peak = {
+        .isa = probe->kernel->isa,
+        .roof = read ? attune_level_word((enum attune_level)(probe->group - ATTUNE_GROUP_READ))
+                     : words[probe->group],
+        .unit = read ? "byte" : units[probe->group],
+        .probe = probe->kernel->name,
+        .rate = probe->best,
+        .rounds = probe->rounds};
+    double sorted[ATTUNE_PROBE_HISTORY];
+    struct attune_measurement summary;
+    const int32_t kept =
+        probe->rounds < ATTUNE_PROBE_HISTORY ? probe->rounds : ATTUNE_PROBE_HISTORY;
+    memcpy(sorted, probe->history, (size_t)kept * sizeof *sorted);
+    attune_measure_summarize(sorted, kept, probe->repeats, &summary);
+    peak.median = summary.median;
+    return peak;
+}
+
+int attune_probes_peaks(const struct attune_probes *probes,
+                        struct attune_peak peaks[ATTUNE_PEAKS_MOST])
+{
+    const char *isa = NULL;
+    int count = 0;
+    for (int i = 0; i < attune_kernel_count(); i++) {
+        if (isa && strcmp(attune_kernel_at(i)->isa, isa) == 0)
+            continue;
+        isa = attune_kernel_at(i)->isa;
+        for (int group = 0; group < GROUPS && count < ATTUNE_PEAKS_MOST; group++) {
+            const struct attune_probe *best = find_best(probes, group, isa);
+            if (best)
+                peaks[count++] = peak_of(best);
+        }
+    }
+    return count;
+}
+
+/* Returns 0 when memory is short. */
+static int add_probe(struct attune_probes *probes, const struct attune_probe *probe)
+{
+    if (probes->count == probes->room) {
+        const int32_t room = probes->room > 0 ? 2 * probes->room : 128;
+        struct attune_probe *larger = realloc(probes->probe, (size_t)room * sizeof *larger);
+        if (!larger)
+            return 0;
+        probes->probe = larger;
+        probes->room = room;
+    }
+    probes->probe[probes->count++] = *probe;
+    return 1;
+}
+
+/* Probes by every kernel of an operation. */
+static int add_kernels(struct attune_probes *probes, enum attune_operation operation,
+                       const struct attune_probe *like)
+{
     const struct attune_kernel *kernel = NULL;
-    while ((kernel = attune_kernel_next(ATTUNE_OP_PROBE_READ, probes->features, kernel)))
-        add_probe(probes, kernel, group, floats);
+    int added = 1;
+    while (added && (kernel = attune_kernel_next(operation, probes->features, kernel))) {
+        struct attune_probe probe = *like;
+        probe.kernel = kernel;
+        added = add_probe(probes, &probe);
+    }
+    return added;
 }
 
+/* Reads of so many bytes a thread, unless the level has about this size. */
+static int add_reads(struct attune_probes *probes, enum attune_level level, int64_t bytes,
+                     int of_a_case)
+{
+    struct attune_probe like = {.group = ATTUNE_GROUP_READ + (enum attune_probe_group)level,
+                                .of_a_case = of_a_case,
+                                .repeats = 1};
+    like.floats = bytes / (int64_t)sizeof(float) / 64 * 64;
+    like.floats = like.floats < 256              ? 256
+                  : like.floats > probes->floats ? probes->floats
+                                                 : like.floats;
+    for (int32_t i = 0; i < probes->count; i++)
+        if (probes->probe[i].group == like.group &&
+            fabs((double)(probes->probe[i].floats - like.floats)) <=
+                same_footprint * (double)like.floats)
+            return 1;
+    return add_kernels(probes, ATTUNE_OP_PROBE_READ, &like);
+}
+
+/* Far beyond the caches before it a level gives what its own probes reach, whatever is read. */
 enum attune_level attune_probes_level(struct attune_probes *probes, int64_t bytes)
 {
-    enum attune_level level = ATTUNE_L1;
-    while (level < ATTUNE_DRAM && probes->capacity[level] < bytes)
-        level++;
-    add_reads(probes, level, bytes / probes->threads);
+    const enum attune_level level = level_of(probes, bytes);
+    if (level == ATTUNE_L1 || bytes < 4 * probes->capacity[level - 1])
+        (void)add_reads(probes, level, bytes / probes->threads, 1);
     return level;
 }
 
 /* One panel of keys takes at most half of L1, and whole blocks of terms. */
-static void add_tanh(struct attune_probes *probes, int64_t l1)
+static int add_scores(struct attune_probes *probes, int64_t l1)
 {
     const struct attune_kernel *kernel = NULL;
-    while ((kernel = attune_kernel_next(ATTUNE_OP_SCORE_TANH, probes->features, kernel))) {
-        const int64_t bytes = (kernel->width + tile_rows(kernel)) * (int64_t)sizeof(float);
+    int added = 1;
+    while (added &&
+           (kernel = attune_kernel_next(ATTUNE_OP_SCORE_TANH, probes->features, kernel))) {
+        const int64_t bytes = (kernel->width + (int64_t)kernel->rows * ATTUNE_PROBE_TILE_STEPS) *
+                              (int64_t)sizeof(float);
         int64_t terms = l1 / 2 / bytes / ATTUNE_CENTER_STEP * ATTUNE_CENTER_STEP;
         terms = terms < ATTUNE_CENTER_STEP ? ATTUNE_CENTER_STEP : terms > 512 ? 512 : terms;
-        add_probe(probes, kernel, GROUP_TANH, terms);
+        const struct attune_probe probe = {
+            .kernel = kernel, .group = ATTUNE_GROUP_TANH, .floats = terms, .repeats = 1};
+        added = add_probe(probes, &probe);
     }
+    return added;
 }
 
 static int64_t at_most(int64_t value, int64_t limit)
@@ -246,21 +278,22 @@ static int64_t at_least(int64_t value, int64_t limit)
 
 /* Several sizes for each level, a thread: a quarter to three quarters of its share of the caches,
  * yet never so small that the level before holds it; DRAM by four times what L3 holds. */
-static void list_probes(struct attune_probes *probes, const struct attune_topology *topology)
+static int list_probes(struct attune_probes *probes, const struct attune_topology *topology)
 {
-    const int64_t threads = probes->threads;
     const int64_t l1 = topology->l1d.size, l2 = topology->l2.size;
-    const int64_t l3 = probes->capacity[ATTUNE_L3] / threads;
-    const struct attune_kernel *kernel = NULL;
-    while ((kernel = attune_kernel_next(ATTUNE_OP_PROBE_FMA, probes->features, kernel)))
-        add_probe(probes, kernel, GROUP_FMA, 0);
-    add_tanh(probes, l1);
-    for (int64_t quarters = 1; quarters <= 3; quarters++) {
-        add_reads(probes, ATTUNE_L1, l1 * quarters / 4);
-        add_reads(probes, ATTUNE_L2, at_least(l2 * quarters / 4, 2 * l1));
-        add_reads(probes, ATTUNE_L3, at_least(l3 * quarters / 4, 2 * l2));
-    }
-    add_reads(probes, ATTUNE_DRAM, probes->floats * (int64_t)sizeof(float));
+    const int64_t l3 = probes->capacity[ATTUNE_L3] / probes->threads;
+    struct attune_probe like = {.group = ATTUNE_GROUP_FMA, .repeats = 1};
+    int added = add_kernels(probes, ATTUNE_OP_PROBE_FMA, &like);
+    like.group = ATTUNE_GROUP_TANH;
+    added = added && add_kernels(probes, ATTUNE_OP_PROBE_TANH, &like) && add_scores(probes, l1);
+    like.group = ATTUNE_GROUP_EXP;
+    added = added && add_kernels(probes, ATTUNE_OP_PROBE_EXP, &like);
+    for (int64_t quarters = 1; quarters <= 3; quarters++)
+        added = added && add_reads(probes, ATTUNE_L1, l1 * quarters / 4, 0) &&
+                add_reads(probes, ATTUNE_L2, at_least(l2 * quarters / 4, 2 * l1), 0) &&
+                add_reads(probes, ATTUNE_L3, at_least(l3 * quarters / 4, 2 * l2), 0);
+    return added &&
+           add_reads(probes, ATTUNE_DRAM, probes->floats * (int64_t)sizeof(float), 0);
 }
 
 static void find_capacities(struct attune_probes *probes, const struct attune_topology *topology)
@@ -276,37 +309,6 @@ static void find_capacities(struct attune_probes *probes, const struct attune_to
     probes->capacity[ATTUNE_DRAM] = INT64_MAX;
 }
 
-static void touch_buffer(void *argument, int32_t index, int32_t workers)
-{
-    struct attune_probes *probes = argument;
-    (void)workers;
-    for (int64_t i = 0; i < probes->floats; i++)
-        probes->worker[index].buffer[i] = 0.5f + (float)(i % 1021) / 1021.0f;
-}
-
-static int allocate_buffers(struct attune_probes *probes, const struct attune_topology *topology)
-{
-    const int64_t share = probes->capacity[ATTUNE_L3] / probes->threads;
-    const int64_t affordable =
-        topology->memory > 0 ? topology->memory / 8 / probes->threads : 64 * (int64_t)PAGE;
-    int64_t bytes = at_most(at_least(4 * share, 16 * (int64_t)PAGE), at_least(affordable, PAGE));
-    bytes = (bytes + PAGE - 1) / PAGE * PAGE;
-    probes->floats = bytes / (int64_t)sizeof(float);
-    probes->worker = calloc((size_t)probes->threads, sizeof *probes->worker);
-    if (!probes->worker)
-        return 0;
-    for (int32_t i = 0; i < probes->threads; i++) {
-        probes->worker[i].buffer = aligned_alloc(PAGE, (size_t)bytes);
-        if (!probes->worker[i].buffer)
-            return 0;
-        /* Large pages where there are some: misses of the TLB are no part of a cache's bandwidth.
-         */
-        (void)madvise(probes->worker[i].buffer, (size_t)bytes, MADV_HUGEPAGE);
-    }
-    run_team(probes, touch_buffer, probes);
-    return 1;
-}
-
 struct attune_probes *attune_probes_create(int32_t threads, uint32_t features)
 {
     const struct attune_topology *topology = attune_topology_get();
@@ -317,11 +319,10 @@ struct attune_probes *attune_probes_create(int32_t threads, uint32_t features)
     probes->threads = (int32_t)at_least(at_most(threads, topology->allowed), 1);
     probes->features = features;
     find_capacities(probes, topology);
-    if (!allocate_buffers(probes, topology)) {
+    if (!attune_probe_allocate(probes, topology) || !list_probes(probes, topology)) {
         attune_probes_release(probes);
         return NULL;
     }
-    list_probes(probes, topology);
     return probes;
 }
 
@@ -332,5 +333,6 @@ void attune_probes_release(struct attune_probes *probes)
     for (int32_t i = 0; probes->worker && i < probes->threads; i++)
         free(probes->worker[i].buffer);
     free(probes->worker);
+    free(probes->probe);
     free(probes);
 }

@@ -7,7 +7,7 @@
 
 const char *attune_work_unit_word(enum attune_work_unit unit)
 {
-    static const char *const words[] = {"flop", "tanh", "byte"};
+    static const char *const words[] = {"flop", "tanh", "exp", "byte"};
     return words[unit];
 }
 
@@ -81,13 +81,21 @@ void attune_work_count(const struct attune_shape *shape, const struct attune_arg
     work->bytes = keys * key_side_bytes(shape);
 }
 
+double attune_work_roof(enum attune_work_unit unit, enum attune_level level,
+                        const struct attune_roofs *roofs)
+{
+    const double rates[] = {roofs->fma, roofs->tanh, roofs->exp, roofs->read[level]};
+    return rates[unit];
+}
+
 struct attune_bound attune_work_bound(const struct attune_work *work, enum attune_level level,
                                       const struct attune_roofs *roofs)
 {
-    const double arithmetic = work->unit == ATTUNE_TANH ? roofs->tanh : roofs->fma;
+    static const char *const names[] = {"fma", "tanh", "exp"};
+    const double arithmetic = attune_work_roof(work->unit, level, roofs);
     const double reads = roofs->read[level];
     const struct attune_bound computing = {work->unit, work->amount, arithmetic,
-                                           work->unit == ATTUNE_TANH ? "tanh" : "fma"};
+                                           names[work->unit]};
     const struct attune_bound reading = {ATTUNE_BYTE, work->bytes, reads, attune_level_word(level)};
     /* bytes / reads > amount / arithmetic, without a division by a roof of 0 */
     return work->bytes * arithmetic > work->amount * reads ? reading : computing;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * score_tanh: the folded tanh score over key panels. Needs a vocabulary; defines the wrappers of
- * SCORE_TANH. Axes: `rows` x `vectors` accumulators; `terms` (2 or 4) denominators over one division;
+ * SCORE_TANH and PROBE_TANH. Axes: `rows` x `vectors` accumulators; `terms` (2 or 4) denominators over one division;
  * `estimated`, whether that is a product with an estimated reciprocal instead. The same for every key,
  * so that equal keys have equal scores: dividing for most keys and estimating for the rest would be
  * 4 % faster than dividing for all, and is not worth weights that differ where keys do not.
@@ -119,6 +119,33 @@ VINLINE void score_tanh(const struct attune_score_tanh_args *args, int rows, int
         tanh_panel(args, j, rows, vectors / 2, axes);
 }
 
+/* The terms alone, operands in registers, several sums at once. */
+VINLINE double probe_tanh(int64_t repeats, int terms, int estimated)
+{
+    enum { ROUNDS = 64, CHAINS = 4 };
+    vf sum[CHAINS], q[TANH_STEP], key = vset1(0.75f), fold = vset1(1.25f), center = vset1(1.6f);
+    _Pragma("GCC unroll 4") for (int i = 0; i < CHAINS; i++) sum[i] = vzero();
+    _Pragma("GCC unroll 4") for (int x = 0; x < TANH_STEP; x++) q[x] = vset1(1.0f + (float)x / 8);
+    for (int64_t repeat = 0; repeat < repeats; repeat++)
+        for (int round = 0; round < ROUNDS; round++)
+            _Pragma("GCC unroll 4") for (int i = 0; i < CHAINS; i++)
+            {
+                vf d[TANH_STEP];
+                VKEEP_ALIVE(key);
+                _Pragma("GCC unroll 4") for (int x = 0; x < TANH_STEP; x++) d[x] =
+                    vfma(q[x], key, fold);
+                sum[i] = vadd(sum[i], vsub(tanh_reciprocals(d, terms, estimated), center));
+                VKEEP_ALIVE(sum[i]);
+            }
+    return (double)VLANES * CHAINS * TANH_STEP * ROUNDS * (double)repeats;
+}
+
+#define PROBE_TANH(isa, variant, requires, terms, estimated)                                       \
+    attune_probe_tanh_fn attune_probe_tanh_##isa##_##variant;                                      \
+    double attune_probe_tanh_##isa##_##variant(int64_t repeats)                                    \
+    {                                                                                              \
+        return probe_tanh(repeats, terms, estimated);                                              \
+    }
 #define SCORE_TANH(isa, variant, requires, rows, vectors, terms, estimated)                        \
     _Static_assert((vectors) == 1 || (vectors) == 2 || (vectors) == 4, "halves of a panel");       \
     attune_score_tanh_fn attune_score_tanh_##isa##_##variant;                                      \

@@ -1,266 +1,266 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * attune bench: times synthetic problems (SPECs) and real ones (problem files) against the
- * machine's roofs. Owns options and the list of cases; running is bench_case.c's, showing
- * report.c's.
+ * attune bench: times synthetic problems and real ones against the machine's roofs. Owns the options;
+ * the rest is told in bench.h.
  */
-#include <dirent.h>
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/cpu.h"
-#include "bench/cli/bench_case.h"
-#include "bench/cli/options.h"
-#include "bench/cli/report.h"
+#include "bench/cli/bench.h"
+#include "bench/cli/serve.h"
+#include "bench/cli/spec.h"
 
 enum {
     OPTION_SPEC = 256,
-    OPTION_THREADS,
+    OPTION_SUITE,
+    OPTION_FROM,
+    OPTION_KERNEL,
+    OPTION_ISA,
+    OPTION_TUNED,
+    OPTION_UNTUNED,
+    OPTION_EXPLAIN,
     OPTION_SECONDS,
     OPTION_JSON,
     OPTION_DATA,
-    MAX_CASES = 256,
-    MAX_LEFT_OUT = 1024
+    OPTION_LIST,
+    OPTION_LABEL,
+    OPTION_SERVE,
+    OPTION_LANDSCAPE
 };
 
 static const struct attune_option options[] = {
+    {OPTION_SUITE, "suite", "SIZE",
+     "quick (30 s, the default), standard (4 minutes) or full; with\nnames given, only those of it"},
     {OPTION_SPEC, "spec", "SPEC", "time this synthetic problem; may be given again"},
+    {OPTION_FROM, "from", "FILE", "cases from a file: a name, a pattern or a SPEC a line"},
     {OPTION_DATA, "data", "DIR", "time and check every problem file (*.safetensors) of a folder"},
-    {'t', "threads", "N", "threads (default: all that the process may use)"},
-    {OPTION_SECONDS, "seconds", "S", "seconds of samples a case (default 1)"},
-    {OPTION_JSON, "json", NULL, "one JSON object a line for each case instead of a table"},
+    {OPTION_KERNEL, "kernel", "NAME",
+     "each kernel of this name alone, against its own roof; a pattern:\n'score_*', '*_avx2_*'"},
+    {'t', "threads", "LIST",
+     "numbers of threads: 1,2,all (all: every CPU that the process may\nuse). Default: 1,all for "
+     "the suite, all for SPECs and files"},
+    {OPTION_ISA, "isa", "LIST", "ceilings: scalar,avx2,avx512,neon or all; default: the best alone"},
+    {OPTION_TUNED, "tuned", NULL, "with what the tuner found (the default)"},
+    {OPTION_UNTUNED, "untuned", NULL, "without it; with both options, each case both ways"},
+    {OPTION_EXPLAIN, "explain", NULL, "measure what part of the time goes where"},
+    {OPTION_LANDSCAPE, "landscape", NULL,
+     "measure other tiles than the plan's too, a grid of q_block and\nkv_block for each result"},
+    {OPTION_SECONDS, "seconds", "S", "seconds of samples a result, instead of the suite's own"},
+    {'o', "output", "FILE", "write all of it to a file of results (JSON Lines)"},
+    {OPTION_LABEL, "label", "TEXT", "what to call this machine or build in comparisons"},
+    {OPTION_JSON, "json", NULL, "one JSON object a line for each result instead of a table"},
+    {OPTION_SERVE, "serve", NULL, "take samples on request: the other end of attune compare --live"},
+    {OPTION_LIST, "list", NULL, "show the cases chosen, and measure nothing"},
 };
 
 static const char notes[] =
+    "examples:\n"
+    "  attune bench                             what this CPU does, in half a minute\n"
+    "  attune bench 'decode/*' --explain        one family, and where its time goes\n"
+    "  attune bench --suite standard -o a.jsonl for attune compare\n"
+    "  attune bench --kernel 'score_dot_*'      kernels alone, each instruction set\n"
+    "\n"
+    "How close a result is to what the machine could do is its share of the roof that binds: of the\n"
+    "FMA peak, of the tanh score's arithmetic, or of the bandwidth of the cache or memory that holds\n"
+    "keys and values, each measured in short probes between the samples of the same run. +- is the\n"
+    "A/A noise: how much the case differs from itself. A result that did not settle says so.\n"
+    "--explain runs a copy of the plan whose kernels are timed one by one: projection (and all else\n"
+    "before the core), packing, score, mask, softmax, weighted sum, tile (those three in one kernel),\n"
+    "merge (of splits), finish, other (the loops between, threads waiting for each other).\n"
+    "\n"
     "Every result is checked against the float64 reference (some rows of it where all would take\n"
     "too long), a problem file against its expected results, before it is timed; a wrong one is\n"
-    "reported, exit code 1, and not timed.\n"
+    "reported, exit code 1, and not timed. Ctrl-C ends the run and keeps what is done (exit code\n"
+    "130).\n"
     "\n"
     "work: 2 (D + E) flop a pair of query and key for dot scores, A tanh for tanh scores, 8 N^2 "
     "flop\n"
     "for recurrent ones; only pairs that may attend are counted; projections are timed and not\n"
     "counted. Where reading keys and values once takes longer at its roof than the arithmetic at\n"
-    "its own, the work is those bytes.\n"
-    "roof: the one that binds, the best of many short probes run between the samples of the case.\n"
-    "flop: FMA from registers. byte: reads from the level that holds keys and values. tanh: the\n"
-    "fastest score_tanh kernel on one tile in L1: what the arithmetic of the score can do here, "
-    "not\n"
-    "a limit of the processor.\n";
+    "its own, the work is those bytes.\n";
+
+static void print_spec_help(void)
+{
+    (void)printf("\n%s", attune_spec_help());
+}
 
 static const struct attune_usage usage = {
     .command = "bench",
-    .synopsis = "[--spec SPEC]... [--data DIR] [--threads N] [--seconds S] [--json]",
-    .about =
-        "Times attention through the public API against the machine's measured roofs. Without\n"
-        "--spec or --data, one case for each mechanism.\n",
+    .synopsis = "[NAME...] [--suite SIZE] [--spec SPEC]... [-o FILE] [options]",
+    .about = "Answers \"what does this CPU do at attention, and how close is that to what it could "
+             "do?\":\n"
+             "times attention through the public API against the machine's own measured roofs.\n"
+             "NAME is a case of the suite or a pattern such as 'decode/*'; --list shows them. Without\n"
+             "cases, the quick suite. To compare results: attune compare.\n",
+    .more = print_spec_help,
     .options = options,
     .count = sizeof options / sizeof *options,
     .notes = notes,
 };
 
-static const char *const default_specs[] = {
-    "additive,b=4,t=128,a=256,e=32",
-    "additive,b=8,tq=1,tk=256,d=256,a=128,prepared=1",
-    "multiplicative:general,b=4,t=256,d=256",
-    "self:dot,h=8,t=1024,d=64",
-    "self:dot,h=8,t=1024,d=64,causal=top_left",
-    "self:pairwise,b=4,t=128,c=128,a=128",
-    "convolutional:pairwise,b=4,t=128,c=128,a=128,width=3",
-    "convolutional:location,b=4,tq=1,tk=512,d=256,a=128,f=8,width=31",
-    "recurrent,t=64,c=64,n=32,a=64",
-};
+/* Seconds a tier may take, start and end included; 0: as many as it needs. */
+static const double budgets[ATTUNE_TIERS] = {25, 215, 0};
+enum { TUNED = 1, UNTUNED = 2 };
 
 struct request {
     struct attune_bench bench;
-    const char *name[MAX_CASES];
-    int is_file[MAX_CASES];
-    int count, json;
-    struct attune_table table;
-    char *path[MAX_CASES]; /* names that are this command's own */
-    int paths;
-    char *left_out[MAX_LEFT_OUT]; /* files of --data that hold no problem */
-    int left_outs;
+    int has_tier, has_kernels;
+    enum attune_tier tier;
 };
 
-static int add_case(struct request *request, const char *name, int is_file)
+static int take_tier(struct request *request, const char *word)
 {
-    if (request->count == MAX_CASES)
-        return attune_options_wrong(&usage, "more than %d cases", MAX_CASES);
-    request->is_file[request->count] = is_file;
-    request->name[request->count++] = name;
-    return 0;
-}
-
-static int is_tensor_file(const struct dirent *entry)
-{
-    static const char suffix[] = ".safetensors";
-    const size_t length = strlen(entry->d_name), tail = sizeof suffix - 1;
-    return length > tail && strcmp(entry->d_name + length - tail, suffix) == 0;
-}
-
-static int add_file(struct request *request, char *path)
-{
-    int code = 0;
-    if (!attune_bench_is_problem(path)) {
-        if (request->left_outs == MAX_LEFT_OUT)
-            code = attune_options_wrong(&usage, "more than %d files without a problem",
-                                        MAX_LEFT_OUT);
-        else
-            request->left_out[request->left_outs++] = path;
-    } else if ((code = add_case(request, path, 1)) == 0) {
-        request->path[request->paths++] = path;
-    }
-    if (code)
-        free(path);
-    return code;
-}
-
-/* Every tensor file of a folder, by name. */
-static int add_folder(struct request *request, const char *folder)
-{
-    struct dirent **entries;
-    const int count = scandir(folder, &entries, is_tensor_file, alphasort);
-    int code = 0;
-    if (count < 0)
-        return attune_options_wrong(&usage, "--data %s: %s", folder, strerror(errno));
-    if (count == 0)
-        code = attune_options_wrong(&usage, "--data %s: no *.safetensors there", folder);
-    for (int i = 0; i < count; i++) {
-        char *path = NULL;
-        if (code == 0 && asprintf(&path, "%s/%s", folder, entries[i]->d_name) < 0)
-            code = attune_options_wrong(&usage, "--data %s: no memory", folder);
-        free(entries[i]);
-        if (code == 0)
-            code = add_file(request, path);
-    }
-    free(entries);
-    if (code == 0 && request->count == 0)
-        code = attune_options_wrong(&usage, "--data %s: no file there holds a problem", folder);
-    return code;
-}
-
-/* Room for the longest shape. Cases that are wrong are told about when their turn comes. */
-static int shape_width(const struct request *request)
-{
-    struct attune_shape shape;
-    char text[256];
-    int width = 5;
-    for (int i = 0; i < request->count; i++)
-        if (attune_bench_shape(request->name[i], request->is_file[i], &shape) == 0) {
-            const int length = attune_report_shape(&shape, text, sizeof text);
-            width = length > width ? length : width;
+    for (int tier = 0; tier < ATTUNE_TIERS; tier++)
+        if (strcmp(word, attune_tier_word((enum attune_tier)tier)) == 0) {
+            request->tier = (enum attune_tier)tier;
+            request->has_tier = 1;
+            return 0;
         }
-    return width;
+    return attune_options_wrong(&usage, "--suite: '%.64s' is none of quick, standard, full", word);
 }
 
-/* Contexts and plans read ATTUNE_MAX_ISA themselves; the probes keep below the same ceiling. */
-static int open_machine(struct attune_bench *bench, struct attune_trouble *trouble)
+static int take_seconds(struct request *request, const char *text)
 {
-    const struct attune_context_options context = {.struct_size = sizeof context,
-                                                   .threads = bench->threads};
-    const enum attune_status status = attune_context_create(&context, &bench->context);
-    uint32_t features = attune_cpu_detect()->usable;
-    if (status != ATTUNE_OK)
-        return attune_trouble_status(trouble, status);
-    attune_cpu_mask(getenv("ATTUNE_MAX_ISA"), &features);
-    bench->threads = attune_context_threads(bench->context);
-    bench->probes = attune_probes_create(bench->threads, features);
-    return bench->probes ? 0 : attune_trouble_memory(trouble, "buffers of the probes");
-}
-
-static int run_case(struct request *request, int index, struct attune_roofs *roofs)
-{
-    struct attune_case done;
-    struct attune_trouble trouble;
-    const char *name = request->name[index];
-    int code = attune_bench_run(&request->bench, name, request->is_file[index], &done, &trouble);
-    if (code == 0 && request->json && !attune_report_json(&done, stdout))
-        code = attune_trouble_memory(&trouble, "a line of JSON");
-    if (code != 0)
-        return attune_trouble_report(&trouble, "bench", name);
-    if (!request->json)
-        attune_report_row(&request->table, &done);
-    *roofs = done.timing.roofs;
+    char *end = NULL;
+    request->bench.seconds = strtod(text, &end);
+    if (end == text || *end || !(request->bench.seconds > 0) || request->bench.seconds > 3600)
+        return attune_options_wrong(&usage, "--seconds: '%s' is no number above 0, at most 3600",
+                                    text);
     return 0;
-}
-
-static int run_all(struct request *request)
-{
-    struct attune_trouble trouble;
-    struct attune_roofs roofs = {0};
-    int worst = open_machine(&request->bench, &trouble);
-    if (worst)
-        return attune_trouble_report(&trouble, "bench", NULL);
-    request->table.file = stdout;
-    request->table.width = shape_width(request);
-    for (int i = 0; i < request->count; i++) {
-        const int code = run_case(request, i, &roofs);
-        worst = code > worst ? code : worst;
-    }
-    if (!request->json && roofs.fma > 0)
-        attune_report_foot(&request->table, &roofs, request->bench.threads);
-    fflush(stdout);
-    for (int i = 0; i < request->left_outs; i++)
-        fprintf(stderr, "left out, as it holds no problem: %s\n", request->left_out[i]);
-    return worst;
 }
 
 static int take_option(struct request *request, int id)
 {
-    char *end = NULL;
-    int64_t threads;
+    struct attune_bench *bench = &request->bench;
     switch (id) {
     case OPTION_SPEC:
-        return add_case(request, optarg, 0);
+        return attune_bench_add_spec(bench, &usage, optarg);
+    case OPTION_SUITE:
+        return take_tier(request, optarg);
+    case OPTION_FROM:
+        return attune_bench_add_list(bench, &usage, optarg);
     case OPTION_DATA:
-        return add_folder(request, optarg);
+        return attune_bench_add_folder(bench, &usage, optarg);
+    case OPTION_KERNEL:
+        request->has_kernels = 1;
+        return attune_bench_add_kernels(bench, &usage, optarg);
     case OPTION_SECONDS:
-        request->bench.seconds = strtod(optarg, &end);
-        if (end == optarg || *end || !(request->bench.seconds > 0) || request->bench.seconds > 3600)
-            return attune_options_wrong(
-                &usage, "--seconds: '%s' is no number above 0, at most 3600", optarg);
+        return take_seconds(request, optarg);
+    case OPTION_TUNED:
+        bench->tuning |= TUNED;
+        return 0;
+    case OPTION_UNTUNED:
+        bench->tuning |= UNTUNED;
+        return 0;
+    case OPTION_ISA:
+        bench->isa = optarg;
+        return 0;
+    case OPTION_LABEL:
+        bench->label = optarg;
+        return 0;
+    case OPTION_EXPLAIN:
+        bench->explain = 1;
+        return 0;
+    case OPTION_LANDSCAPE:
+        bench->landscape = 1;
         return 0;
     case OPTION_JSON:
-        request->json = 1;
+        bench->json = 1;
+        return 0;
+    case OPTION_SERVE:
+        bench->serve = 1;
+        return 0;
+    case OPTION_LIST:
+        bench->list = 1;
+        return 0;
+    case 'o':
+        bench->output = optarg;
         return 0;
     default:
-        if (attune_options_integer(&usage, "threads", optarg, 1, 4096, &threads))
-            return ATTUNE_EXIT_USE;
-        request->bench.threads = (int32_t)threads;
+        bench->threads = optarg;
         return 0;
     }
 }
 
-static int take_options(struct request *request, int argc, char **argv, int *id)
+/* Names given, or the suite where nothing else is. */
+static int add_suite_cases(struct request *request, int argc, char **argv)
 {
+    struct attune_bench *bench = &request->bench;
+    const enum attune_tier whole =
+        request->has_tier ? request->tier : bench->list ? ATTUNE_TIER_FULL : ATTUNE_TIER_QUICK;
     int code = 0;
+    for (int i = optind; i < argc && code == 0; i++)
+        code = attune_bench_add_suite(bench, &usage,
+                                      request->has_tier ? request->tier : ATTUNE_TIER_FULL,
+                                      argv[i]);
+    if (code == 0 && optind == argc && (request->has_tier || bench->case_count == 0)) {
+        if (bench->seconds == 0)
+            bench->budget = budgets[whole];
+        code = attune_bench_add_suite(bench, &usage, whole, NULL);
+    }
+    return code;
+}
+
+/* A kernel alone runs on one thread, below the roofs of its own instruction set. */
+static int choose_for_kernels(struct request *request)
+{
+    struct attune_bench *bench = &request->bench;
+    for (int i = 0; i < bench->case_count; i++)
+        if (bench->cases[i].source != ATTUNE_BENCH_KERNEL)
+            return attune_options_wrong(&usage, "--kernel: not together with other cases");
+    if (bench->threads && strcmp(bench->threads, "1") != 0)
+        return attune_options_wrong(&usage, "--kernel: a kernel alone runs on 1 thread");
+    bench->threads = "1";
+    if (!bench->isa)
+        bench->isa = "all";
+    return 0;
+}
+
+/* Settings beside the suite's own two take as long again. */
+static void fit_budget(struct attune_bench *bench)
+{
+    if (bench->setting_count > 2)
+        bench->budget *= bench->setting_count / 2.0;
+}
+
+static int take_arguments(struct request *request, int argc, char **argv, int *id)
+{
+    struct attune_bench *bench = &request->bench;
+    int code = 0;
+    bench->argc = argc;
+    bench->argv = argv;
     while ((*id = attune_options_next(&usage, argc, argv, &code)) >= 0)
         if ((code = take_option(request, *id)) != 0)
             return code;
     if (*id == ATTUNE_OPTIONS_EXIT)
         return code;
-    if (optind < argc)
-        return attune_options_wrong(&usage, "'%s' is no option", argv[optind]);
-    const int none = request->count == 0;
-    for (size_t i = 0; none && i < sizeof default_specs / sizeof *default_specs; i++)
-        add_case(request, default_specs[i], 0);
-    return 0;
+    if (!bench->serve)
+        code = add_suite_cases(request, argc, argv);
+    if (code || bench->list)
+        return code;
+    if (request->has_kernels && (code = choose_for_kernels(request)) != 0)
+        return code;
+    if (!bench->threads)
+        bench->threads = bench->by_name ? "1,all" : "all";
+    code = attune_bench_add_settings(bench, &usage);
+    fit_budget(bench);
+    return code;
 }
 
 int attune_command_bench(int argc, char **argv)
 {
-    struct request request = {.bench = {.seconds = 1}};
+    struct request request = {.tier = ATTUNE_TIER_QUICK};
     int id;
-    int code = take_options(&request, argc, argv, &id);
-    if (code == 0 && id != ATTUNE_OPTIONS_EXIT)
-        code = run_all(&request);
-    attune_probes_release(request.bench.probes);
-    attune_context_release(request.bench.context);
-    for (int i = 0; i < request.paths; i++)
-        free(request.path[i]);
-    for (int i = 0; i < request.left_outs; i++)
-        free(request.left_out[i]);
+    int code = take_arguments(&request, argc, argv, &id);
+    if (code == 0 && id != ATTUNE_OPTIONS_EXIT) {
+        if (request.bench.list)
+            attune_bench_print_list(&request.bench);
+        else if (request.bench.serve)
+            code = attune_bench_serve(&request.bench);
+        else
+            code = attune_bench_run(&request.bench);
+    }
+    attune_bench_free(&request.bench);
     return code;
 }

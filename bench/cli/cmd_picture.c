@@ -12,7 +12,8 @@
 #include "bench/cli/output.h"
 #include "bench/cli/picture.h"
 #include "bench/cli/problem_file.h"
-#include "bench/timing.h"
+#include "bench/runner.h"
+#include "engine/shape.h"
 
 enum { OPTION_ENTRY = 256, OPTION_HEAD, OPTION_SVG, OPTION_ROWS, OPTION_COLUMNS };
 

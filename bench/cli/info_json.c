@@ -7,40 +7,16 @@
 
 #include "bench/cli/cache.h"
 #include "bench/cli/info.h"
-
-static json_t *features_json(uint32_t features)
-{
-    json_t *list = json_array();
-    for (int bit = 0; bit < ATTUNE_CPU_FEATURE_COUNT; bit++)
-        if ((features >> bit & 1u) != 0)
-            json_array_append_new(list, json_string(attune_cpu_feature_word(bit)));
-    return list;
-}
+#include "bench/machine.h"
 
 static json_t *cpu_json(const struct attune_info *info)
 {
     const struct attune_cpu *cpu = info->cpu;
     return json_pack("{s:s, s:s, s:i, s:i, s:i, s:o, s:o, s:o}", "vendor", cpu->vendor, "brand",
                      cpu->brand, "family", (int)cpu->family, "model", (int)cpu->model, "stepping",
-                     (int)cpu->stepping, "detected", features_json(cpu->listed), "usable",
-                     features_json(cpu->usable), "masked",
-                     features_json(cpu->usable & ~info->features));
-}
-
-static json_t *cache_json(const struct attune_cache_level *level)
-{
-    return json_pack("{s:I, s:i, s:i, s:i}", "size", (json_int_t)level->size, "line",
-                     (int)level->line, "ways", (int)level->ways, "shared", (int)level->shared);
-}
-
-static json_t *topology_json(const struct attune_topology *topology)
-{
-    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:b}", "logical",
-                     (int)topology->logical, "cores", (int)topology->cores, "packages",
-                     (int)topology->packages, "numa_nodes", (int)topology->numa_nodes, "kinds",
-                     (int)topology->kinds, "memory", (json_int_t)topology->memory, "allowed",
-                     (int)topology->allowed, "allowed_cores", (int)topology->allowed_cores,
-                     "bound_by_user", topology->bound_by_user != 0);
+                     (int)cpu->stepping, "detected", attune_machine_features(cpu->listed), "usable",
+                     attune_machine_features(cpu->usable), "masked",
+                     attune_machine_features(cpu->usable & ~info->features));
 }
 
 static json_t *kernels_json(const struct attune_info *info)
@@ -76,10 +52,9 @@ int attune_info_json(const struct attune_info *info, FILE *file)
     snprintf(version, sizeof version, "%d.%d.%d", ATTUNE_VERSION_MAJOR, ATTUNE_VERSION_MINOR,
              ATTUNE_VERSION_PATCH);
     return print_object(
-        json_pack("{s:s, s:o, s:s, s:{s:o, s:o, s:o}, s:o, s:o, s:o}", "version", version, "cpu",
-                  cpu_json(info), "max_isa", info->max_isa, "caches", "l1d",
-                  cache_json(&topology->l1d), "l2", cache_json(&topology->l2), "l3",
-                  cache_json(&topology->l3), "topology", topology_json(topology), "tuned",
+        json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "version", version, "cpu", cpu_json(info),
+                  "max_isa", info->max_isa, "caches", attune_machine_caches(topology), "topology",
+                  attune_machine_topology(topology), "tuned",
                   attune_cache_sources_json(&info->context->cache_sources), "kernels",
                   kernels_json(info)),
         file);

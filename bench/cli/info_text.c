@@ -7,7 +7,7 @@
 
 #include "bench/cli/cache.h"
 #include "bench/cli/info.h"
-#include "bench/cli/report.h"
+#include "bench/cli/bench_table.h"
 
 static const char *binary_size(double size, char text[24])
 {

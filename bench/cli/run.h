@@ -6,7 +6,7 @@
 #define ATTUNE_BENCH_CLI_RUN_H
 
 #include "bench/cli/problem_file.h"
-#include "bench/timing.h"
+#include "bench/runner.h"
 #include "engine/shape.h"
 
 /* A problem from context to results; results live until attune_run_free(). */

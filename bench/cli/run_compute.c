@@ -9,6 +9,7 @@
 
 #include "bench/cli/run.h"
 #include "engine/reference.h"
+#include "tuner/measure.h"
 
 static int by_value(const void *left, const void *right)
 {

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "bench/cli/report.h"
+#include "bench/cli/bench_table.h"
 #include "bench/cli/run.h"
 
 static const char *form_of(const struct attune_shape *shape)

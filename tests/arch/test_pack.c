@@ -124,12 +124,27 @@ void test_pack_values(const struct attune_kernel *kernel)
     }
 }
 
-void test_probe_fma(const struct attune_kernel *kernel)
+static void test_arithmetic(const struct attune_kernel *kernel, double (*run)(int64_t repeats))
 {
     test_case_begin(kernel, "work grows with repeats");
-    const double one = kernel->run.probe_fma(1);
-    if (!(one > 0) || kernel->run.probe_fma(3) != 3 * one) test_case_fail("%g flops", one);
+    const double one = run(1);
+    if (!(one > 0) || run(3) != 3 * one) test_case_fail("%g operations", one);
     test_case_end();
+}
+
+void test_probe_fma(const struct attune_kernel *kernel)
+{
+    test_arithmetic(kernel, kernel->run.probe_fma);
+}
+
+void test_probe_tanh(const struct attune_kernel *kernel)
+{
+    test_arithmetic(kernel, kernel->run.probe_tanh);
+}
+
+void test_probe_exp(const struct attune_kernel *kernel)
+{
+    test_arithmetic(kernel, kernel->run.probe_exp);
 }
 
 void test_probe_read(const struct attune_kernel *kernel)

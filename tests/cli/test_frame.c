@@ -26,7 +26,7 @@ static void expect_wrong(const char *word)
 
 Test(frame, help_and_version)
 {
-    static const char *const commands[] = {"run", "bench"};
+    static const char *const commands[] = {"run", "bench", "compare", "info", "picture"};
     char version[64];
 
     (void)snprintf(version, sizeof version, "attune %d.%d.%d\n", ATTUNE_VERSION_MAJOR,

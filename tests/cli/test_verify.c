@@ -6,8 +6,8 @@
 #include <criterion/criterion.h>
 
 #include "bench/cli/spec.h"
+#include "bench/runner.h"
 #include "engine/synthetic.h"
-#include "bench/timing.h"
 #include "engine/verify.h"
 
 static const char *const specs[] = {

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Runs the samples of a case and the rounds of probes in turn.
+ * Memory for a plan's outputs, workspace and prepared keys, and its execution.
  */
-#include "bench/timing.h"
+#include "bench/runner.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/plan.h"
 #include "engine/status.h"
-
-/* Rounds of probes a case, spread over its samples. */
-enum { ROUNDS = 8, MORE_ROUNDS = 24 };
-/* Short samples find the gaps between interruptions. */
-static const double longest_sample = 4e-3;
 
 static enum attune_status allocate_outputs(struct attune_runner *runner,
                                            const struct attune_problem *problem)
@@ -54,9 +49,19 @@ enum attune_status attune_runner_open(struct attune_runner *runner, struct attun
                                       const struct attune_problem *problem,
                                       const struct attune_args *args)
 {
+    return attune_runner_open_forced(runner, context, problem, args, NULL);
+}
+
+enum attune_status attune_runner_open_forced(struct attune_runner *runner,
+                                             struct attune_context *context,
+                                             const struct attune_problem *problem,
+                                             const struct attune_args *args,
+                                             const struct attune_choice *choice)
+{
     *runner = (struct attune_runner){.args = {.struct_size = sizeof runner->args}};
     memcpy(runner->args.in, args->in, sizeof args->in);
-    enum attune_status status = attune_plan_create(context, problem, &runner->plan);
+    enum attune_status status =
+        attune_plan_create_forced(context, problem, choice, NULL, &runner->plan);
     if (status == ATTUNE_OK)
         status = allocate_outputs(runner, problem);
     if (status == ATTUNE_OK)
@@ -77,60 +82,10 @@ void attune_runner_close(struct attune_runner *runner)
     *runner = (struct attune_runner){0};
 }
 
-static void execute(void *argument)
+void attune_runner_execute(void *argument)
 {
     struct attune_runner *runner = argument;
     const enum attune_status status = attune_plan_execute(runner->plan, &runner->args);
     if (runner->status == ATTUNE_OK)
         runner->status = status;
-}
-
-/* Takes samples until the clock says `until`, at least one. */
-static int32_t take_samples(struct attune_runner *runner, int64_t calls, double until,
-                            double *samples, int32_t count)
-{
-    do
-        samples[count++] = attune_measure_sample(execute, runner, calls);
-    while (count < ATTUNE_MEASURE_SAMPLES && attune_clock_seconds() < until);
-    return count;
-}
-
-static void find_share(const struct attune_probes *probes, enum attune_level level,
-                       struct attune_timing *timing)
-{
-    timing->roofs = attune_probes_roofs(probes);
-    timing->bound = attune_work_bound(&timing->work, level, &timing->roofs);
-    if (timing->bound.roof > 0 && timing->time.minimum > 0)
-        timing->share = timing->bound.amount / timing->time.minimum / timing->bound.roof;
-}
-
-enum attune_status attune_timing_run(struct attune_runner *runner, const struct attune_shape *shape,
-                                     struct attune_probes *probes, double seconds,
-                                     struct attune_timing *timing)
-{
-    double samples[ATTUNE_MEASURE_SAMPLES];
-    int32_t count = 0;
-    *timing = (struct attune_timing){0};
-    attune_work_count(shape, &runner->args, &timing->work);
-    const enum attune_level level = attune_probes_level(probes, (int64_t)timing->work.bytes);
-    attune_plan_describe(runner->plan, timing->kernels, sizeof timing->kernels);
-
-    const double sample = fmin(longest_sample, seconds / (4 * ROUNDS));
-    const int64_t calls = attune_measure_calibrate(execute, runner, sample);
-    for (int round = 0; round < ROUNDS && count < ATTUNE_MEASURE_SAMPLES; round++) {
-        attune_probes_round(probes);
-        const double until = attune_clock_seconds() + seconds / ROUNDS;
-        count = take_samples(runner, calls, until, samples, count);
-    }
-    if (runner->status != ATTUNE_OK)
-        return runner->status;
-    attune_measure_summarize(samples, count, calls, &timing->time);
-    find_share(probes, level, timing);
-    /* A case above its roof means that the probes were interrupted, on a machine with other work. */
-    for (int again = 0; again < MORE_ROUNDS && timing->share > 1; again++) {
-        attune_probes_doubt(probes);
-        attune_probes_round(probes);
-        find_share(probes, level, timing);
-    }
-    return ATTUNE_OK;
 }
