@@ -82,18 +82,32 @@ static int changes_bits(const struct attune_choice *choice)
     return changes;
 }
 
+/* What a neighbour's choice is worth elsewhere: its kernels. Strips and blocks were the best for its
+ * lengths (a strip of 128 rows for 128 rows), and a weighted sum's panels for its width of values: these
+ * follow the model where they differ. */
+static struct attune_choice borrowed(const struct attune_cached *entry, const struct attune_key *key)
+{
+    struct attune_choice kernels = entry->choice;
+    kernels.strip = kernels.q_block = kernels.kv_block = kernels.kv_split = 0;
+    if (entry->key.e != key->e)
+        kernels.kernel[ATTUNE_OP_WSUM] = NULL;
+    return kernels;
+}
+
 /* Takes an entry for the problem, or says why not. */
 static int take(const struct attune_lookup *lookup, const struct attune_model_problem *problem,
                 const struct attune_cached *entry, enum attune_origin origin,
                 struct attune_answer *answer)
 {
+    const struct attune_choice choice =
+        origin == ATTUNE_ORIGIN_NEAR ? borrowed(entry, &problem->key) : entry->choice;
     struct attune_choice completed;
     struct attune_fault fault;
     if (lookup->same_bits && changes_bits(&entry->choice)) {
         say(lookup, "not taken: it changes bits, and the same are asked for");
         return 0;
     }
-    if (attune_lookup_accept(problem, &entry->choice, &completed, &fault) != 0) {
+    if (attune_lookup_accept(problem, &choice, &completed, &fault) != 0) {
         say(lookup, "not taken: %s", fault.text);
         return 0;
     }

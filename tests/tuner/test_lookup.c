@@ -86,7 +86,7 @@ Test(lookup, the_key_itself_goes_before_its_neighbours)
     struct attune_answer answer = ask(&problem, 0);
     cr_assert_eq(answer.origin, ATTUNE_ORIGIN_NEAR);
     cr_assert(answer.missed, "its own key is still to be tuned");
-    cr_assert_eq(answer.choice.kv_block, 5 * ATTUNE_KEY_STEP);
+    cr_assert_neq(answer.choice.kv_block, 5 * ATTUNE_KEY_STEP, "tiles are not borrowed");
     cr_assert_eq(answer.choice.kernel[ATTUNE_OP_WSUM], choice.kernel[ATTUNE_OP_WSUM]);
     choice.kv_block = 2 * ATTUNE_KEY_STEP;
     enter(&problem.key, &choice);
