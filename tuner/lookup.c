@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The chain of a choice: the entry of exactly this key, the nearest within two octaves, the model. An
+ * The chain of a choice: the entry of exactly this key, its neighbours within two octaves, the model. An
  * entry is believed only as far as attune_lookup_accept() goes; one that is not leaves the next in line.
  */
 #include "tuner/lookup.h"
@@ -83,15 +83,56 @@ static int changes_bits(const struct attune_choice *choice)
 }
 
 /* What a neighbour's choice is worth elsewhere: its kernels. Strips and blocks were the best for its
- * lengths (a strip of 128 rows for 128 rows), and a weighted sum's panels for its width of values: these
- * follow the model where they differ. */
-static struct attune_choice borrowed(const struct attune_cached *entry, const struct attune_key *key)
+ * lengths (a strip of 128 rows for 128 rows), and follow the model where these differ. */
+static struct attune_choice borrowed(const struct attune_choice *choice)
 {
-    struct attune_choice kernels = entry->choice;
+    struct attune_choice kernels = *choice;
     kernels.strip = kernels.q_block = kernels.kv_block = kernels.kv_split = 0;
-    if (entry->key.e != key->e)
-        kernels.kernel[ATTUNE_OP_WSUM] = NULL;
     return kernels;
+}
+
+/* Neighbours that are asked, and the distance up to which the nearest need not be borne out by another:
+ * half an octave of one length. */
+enum { NEIGHBOURS = 3, NEXT_DOOR = 4 };
+
+static int same_kernels(const struct attune_cached *a, const struct attune_cached *b)
+{
+    return memcmp(a->choice.kernel, b->choice.kernel, sizeof a->choice.kernel) == 0;
+}
+
+static int same_widths(const struct attune_key *a, const struct attune_key *b)
+{
+    return a->d == b->d && a->e == b->e && a->a == b->a && a->n == b->n && a->group == b->group;
+}
+
+/* Whose kernels to borrow: the nearest one's where it is next door, else those that two of the nearest
+ * agree on. What won by the remainders of its own length or width is seldom right for others, and two
+ * seldom agree on it. NULL: nobody's. */
+static const struct attune_cached *find_neighbour(const struct attune_lookup *lookup,
+                                                  const struct attune_key *key)
+{
+    const struct attune_cached *entries[NEIGHBOURS + 1], **near = entries;
+    int32_t distances[NEIGHBOURS + 1], *apart = distances;
+    int count = attune_cache_nearest(lookup->cache, key, NEIGHBOURS + 1, near, apart);
+    if (count > 0 && attune_key_equal(&near[0]->key, key)) { /* its own, which could not be taken */
+        near++;
+        apart++;
+        count--;
+    }
+    count = count < NEIGHBOURS ? count : NEIGHBOURS;
+    for (int i = 0; i < count; i++) {
+        say_entry(lookup, near[i], "near");
+        say(lookup, "%d eighths of an octave away", apart[i]);
+    }
+    if (count > 0 && apart[0] <= NEXT_DOOR && same_widths(key, &near[0]->key))
+        return near[0];
+    for (int i = 0; i < count; i++)
+        for (int j = i + 1; j < count; j++)
+            if (same_kernels(near[i], near[j]))
+                return near[i];
+    say(lookup, count > 0 ? "of these, none is next door, and no two agree"
+                          : "none is within two octaves");
+    return NULL;
 }
 
 /* Takes an entry for the problem, or says why not. */
@@ -100,7 +141,7 @@ static int take(const struct attune_lookup *lookup, const struct attune_model_pr
                 struct attune_answer *answer)
 {
     const struct attune_choice choice =
-        origin == ATTUNE_ORIGIN_NEAR ? borrowed(entry, &problem->key) : entry->choice;
+        origin == ATTUNE_ORIGIN_NEAR ? borrowed(&entry->choice) : entry->choice;
     struct attune_choice completed;
     struct attune_fault fault;
     if (lookup->same_bits && changes_bits(&entry->choice)) {
@@ -123,7 +164,6 @@ static int take(const struct attune_lookup *lookup, const struct attune_model_pr
 static int take_from_cache(const struct attune_lookup *lookup,
                            const struct attune_model_problem *problem, struct attune_answer *answer)
 {
-    int32_t distance = 0;
     const struct attune_cached *entry = attune_cache_find(lookup->cache, &problem->key);
     if (entry != NULL) {
         say_entry(lookup, entry, "tuned for exactly this key");
@@ -133,14 +173,8 @@ static int take_from_cache(const struct attune_lookup *lookup,
         say(lookup, "no entry has this key");
     }
     answer->missed = 1;
-    entry = attune_cache_nearest(lookup->cache, &problem->key, &distance);
-    if (entry == NULL || attune_key_equal(&entry->key, &problem->key)) {
-        say(lookup, "none is within two octaves");
-        return 0;
-    }
-    say_entry(lookup, entry, "the nearest");
-    say(lookup, "%d eighths of an octave away", distance);
-    return take(lookup, problem, entry, ATTUNE_ORIGIN_NEAR, answer);
+    entry = find_neighbour(lookup, &problem->key);
+    return entry != NULL && take(lookup, problem, entry, ATTUNE_ORIGIN_NEAR, answer);
 }
 
 static void say_key(const struct attune_lookup *lookup, const struct attune_key *key)
@@ -180,7 +214,7 @@ void attune_lookup_parallel(const struct attune_lookup *lookup, const struct att
         entry = attune_cache_find(lookup->cache, key);
         answer->missed = entry == NULL;
         if (entry == NULL)
-            entry = attune_cache_nearest(lookup->cache, key, &distance);
+            (void)attune_cache_nearest(lookup->cache, key, 1, &entry, &distance);
     }
     if (entry == NULL) {
         say(lookup, "taken: threads by the amount of work");

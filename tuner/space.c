@@ -63,6 +63,23 @@ static void vary_kernel(const struct attune_model_problem *problem, enum attune_
     }
 }
 
+/* Scores and weighted sums in panels of one width, which is what the fused kernels take. */
+static void vary_panels(const struct attune_model_problem *problem, struct attune_space *space)
+{
+    const struct attune_kernel *score = NULL, *wsum;
+    while ((score = attune_model_next(problem, ATTUNE_OP_SCORE_DOT, score)) != NULL)
+        for (wsum = NULL; (wsum = attune_model_next(problem, ATTUNE_OP_WSUM, wsum)) != NULL;) {
+            struct attune_choice open = {0};
+            if (score->layout != ATTUNE_PANELS || strcmp(score->isa, wsum->isa) != 0 ||
+                score->width != wsum->width)
+                continue;
+            memcpy(open.kernel, space->choice[0].kernel, sizeof open.kernel);
+            open.kernel[ATTUNE_OP_SCORE_DOT] = score;
+            open.kernel[ATTUNE_OP_WSUM] = wsum;
+            propose(problem, &open, space);
+        }
+}
+
 /* What the model would take if the CPU had no wider instruction set than another usable one. */
 static void vary_instruction_set(const struct attune_model_problem *problem,
                                  struct attune_space *space)
@@ -123,6 +140,8 @@ void attune_space_core(const struct attune_model_problem *problem, int64_t rows,
     if (space->count == 0)
         return;
     vary_instruction_set(problem, space);
+    if (problem->key.score == ATTUNE_KEY_DOT)
+        vary_panels(problem, space);
     for (int32_t i = 0; i < TIMED; i++)
         vary_kernel(problem, timed[i], space);
     vary_tiles(problem, rows, space);
