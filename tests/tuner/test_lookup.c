@@ -102,8 +102,8 @@ Test(lookup, the_key_itself_goes_before_its_neighbours)
 /* Farther away than next door, one alone is not believed: it may have won by a remainder. */
 Test(lookup, two_neighbours_must_agree)
 {
-    const struct attune_model_problem problem = problem_of(512), above = problem_of(1024),
-                                      below = problem_of(256);
+    const struct attune_model_problem problem = problem_of(512), above = problem_of(1100),
+                                      below = problem_of(260);
     struct attune_choice choice = another(&problem);
     enter(&above.key, &choice);
     cr_assert_eq(ask(&problem, 0).origin, ATTUNE_ORIGIN_MODEL, "one alone");
