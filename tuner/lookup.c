@@ -139,14 +139,28 @@ static int same_widths(const struct attune_key *a, const struct attune_key *b)
     return a->d == b->d && a->e == b->e && a->a == b->a && a->n == b->n;
 }
 
-/* The kernel of an operation that two neighbours name; a tie names the model's. */
-static const struct attune_kernel *vote(const struct neighbours *near, int32_t operation,
+/* The kernel of an operation in either of its forms; NULL: none is named. */
+static const struct attune_kernel *named_for(const struct attune_choice *choice,
+                                             enum attune_operation operation)
+{
+    const enum attune_operation other = attune_operation_other(operation);
+    if (choice->kernel[operation] != NULL || other == ATTUNE_OP_COUNT)
+        return choice->kernel[operation];
+    return choice->kernel[other];
+}
+
+/* The kernel for an operation that the nearest names, where it is next door, or that two neighbours do;
+ * a tie names the model's. */
+static const struct attune_kernel *vote(const struct neighbours *near, int next_door,
+                                        enum attune_operation operation,
                                         const struct attune_kernel *model)
 {
     const struct attune_kernel *named[NEIGHBOURS];
     for (int i = 0; i < near->count; i++) {
-        const struct attune_kernel *kernel = near->entry[i]->choice.kernel[operation];
+        const struct attune_kernel *kernel = named_for(&near->entry[i]->choice, operation);
         named[i] = kernel != NULL ? kernel : model;
+        if (next_door)
+            return named[i];
         for (int j = 0; j < i; j++)
             if (named[j] == named[i])
                 return named[i];
@@ -172,10 +186,13 @@ static int take_from_neighbours(const struct attune_lookup *lookup,
                           same_widths(&problem->key, &near.entry[0]->key);
     (void)attune_model_complete(problem, &model);
     for (int32_t i = 0; i < ATTUNE_OP_COUNT; i++) {
-        const struct attune_kernel *kernel = next_door ? near.entry[0]->choice.kernel[i]
-                                                       : vote(&near, i, model.kernel[i]);
-        borrowed.kernel[i] = kernel != model.kernel[i] ? kernel : NULL;
-        differs |= borrowed.kernel[i] != NULL;
+        const enum attune_operation operation = (enum attune_operation)i;
+        const struct attune_kernel *own = named_for(&model, operation);
+        const struct attune_kernel *kernel = vote(&near, next_door, operation, own);
+        if (kernel == own)
+            continue;
+        borrowed.kernel[kernel->operation] = kernel;
+        differs = 1;
     }
     if (!differs) {
         say(lookup, "they agree on no other kernels than the model's");
