@@ -83,7 +83,8 @@ static enum attune_tune_event judge(const struct session *session, const struct 
 {
     if (tuned->failed)
         return ATTUNE_TUNE_FAILED;
-    if (!(tuned->search.deviation <= ATTUNE_SEARCH_NOISE_MAX) && !session->options->force)
+    if (tuned->search.rounds < ATTUNE_SEARCH_ROUNDS ||
+        (!(tuned->search.deviation <= ATTUNE_SEARCH_NOISE_MAX) && !session->options->force))
         return ATTUNE_TUNE_NOISY;
     return tuned->search.winner != 0 ? ATTUNE_TUNE_WIN : ATTUNE_TUNE_TIE;
 }
