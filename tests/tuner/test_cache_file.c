@@ -31,7 +31,7 @@ static void tear_down(void)
     cache_box_close(&box);
 }
 
-TestSuite(cache_file, .init = set_up, .fini = tear_down, .timeout = 60);
+TestSuite(cache_file, .init = set_up, .fini = tear_down, .timeout = 300);
 
 /* As another user where this is root, who may do everything. */
 static int in_child(int (*body)(void))
@@ -390,9 +390,69 @@ Test(cache_file, a_kill_at_every_call_leaves_the_old_file_or_the_new)
     cr_assert_eq(utime(name, &(struct utimbuf){1000, 1000}), 0);
     const int fd = open(name, O_WRONLY);
     cr_assert_eq(flock(fd, LOCK_EX), 0);
+    /* Nor is one so young that its writer may not have come to its lock. */
+    (void)snprintf(command, sizeof command, "%s/.attune-3-0.tmp", box.folder);
+    cache_box_write(command, "young", 5);
     cr_assert_eq(cache_box_save(box.file, 41, 1200, NULL), 1);
-    cr_assert_eq(leftovers(), 1, "only the one in use is left");
-    cr_assert_eq(access(name, F_OK), 0);
+    cr_assert_eq(leftovers(), 2, "only the one in use and the young one are left");
+    cr_assert(access(name, F_OK) == 0 && access(command, F_OK) == 0);
+}
+
+/* A rename may reach the disk before what it renames, and is itself lost without its folder. */
+Test(cache_file, nothing_is_saved_before_file_and_folder_are_on_the_disk)
+{
+    struct attune_fault fault = {0};
+    int speedup = 0;
+    cr_assert_eq(cache_box_save(box.file, 3, 1000, NULL), 1);
+    cache_box_break(CALL_FSYNC, 0, EIO);
+    cr_assert_eq(cache_box_save(box.file, 3, 1100, &fault), -1);
+    cr_assert_str_eq(fault.text, "cannot write: Input/output error");
+    cr_assert_eq(cache_box_calls(CALL_RENAME), 0);
+    cr_assert_eq(cache_box_load(box.file, &speedup, NULL), 3);
+    cr_assert_eq(speedup, 1000);
+    cache_box_break(CALL_FSYNC, 1, EIO);
+    cr_assert_eq(cache_box_save(box.file, 3, 1100, &fault), -1);
+    cr_assert_str_eq(fault.text, "cannot write: its folder: Input/output error");
+    cr_assert_eq(cache_box_calls(CALL_RENAME), 1);
+}
+
+static size_t lines_of(const char *path, enum attune_line_kind kind)
+{
+    struct attune_document doc;
+    size_t count = 0;
+    cr_assert_eq(attune_cache_file_parse(path, &doc, NULL), 0);
+    for (size_t i = 0; i < doc.sections[0].count; i++)
+        count += doc.sections[0].lines[i].kind == kind;
+    attune_document_free(&doc);
+    return count;
+}
+
+Test(cache_file, bars_and_missed_keys_are_saved_and_what_was_read_is_not)
+{
+    const struct attune_kernel *kernel = attune_kernel_find("wsum_scalar_2x8");
+    const struct attune_kernel *other = attune_kernel_find("softmax_scalar_u1");
+    struct attune_cache *cache = cache_box_cache(1, 1100);
+    struct attune_key key;
+    struct attune_choice choice;
+    struct attune_missed missed;
+    cache_box_entry(7, 1100, &key, &choice);
+    cr_assert_eq(attune_cache_put(cache, &key, &choice, ATTUNE_LAYER_SYSTEM), 0);
+    cache_box_entry(8, 1100, &key, &choice);
+    attune_cache_miss(cache, &key, 5);
+    attune_cache_bar(cache, kernel, "wrong", 5, ATTUNE_LAYER_TUNED);
+    attune_cache_bar(cache, other, "wrong", 5, ATTUNE_LAYER_SYSTEM);
+    cr_assert_eq(attune_cache_file_save(cache, box.file, 0, NULL), 1);
+    cr_assert_eq(lines_of(box.file, ATTUNE_LINE_TUNED), 1);
+    cr_assert_eq(lines_of(box.file, ATTUNE_LINE_BAR), 1);
+    cr_assert_eq(lines_of(box.file, ATTUNE_LINE_MISSED), 1);
+    cr_assert(!attune_cache_missed_at(cache, 0, &missed), "they count once");
+    attune_cache_unbar(cache, kernel);
+    cr_assert_eq(attune_cache_file_save(cache, box.file, 0, NULL), 1);
+    cr_assert_eq(lines_of(box.file, ATTUNE_LINE_BAR), 0, "a lifted bar goes");
+    cr_assert_eq(attune_cache_file_save(cache, box.file, ATTUNE_CACHE_ALL, NULL), 1);
+    cr_assert_eq(lines_of(box.file, ATTUNE_LINE_TUNED), 2);
+    cr_assert_eq(lines_of(box.file, ATTUNE_LINE_BAR), 1);
+    attune_cache_release(cache);
 }
 
 Test(cache_file, a_writer_waits_for_another_and_says_when_it_is_too_long)
