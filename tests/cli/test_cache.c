@@ -155,6 +155,7 @@ Test(cache, a_file_that_travels)
     expect(0, "tuned for exactly this key (user)");
     cr_assert_not_null(strstr(outcome.out, "that is, by tuned: score_dot_"));
     cr_assert_not_null(strstr(outcome.out, " strip 1 q_block 7 kv_block 192"));
+    cr_assert_not_null(strstr(outcome.out, "a key is looked up among 3 in "));
     cli_run(&outcome, "info", "--explain", SPEC, NULL);
     expect(0, "q_block 7 rows");
     cli_run(&outcome, "info", NULL);
