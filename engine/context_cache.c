@@ -4,12 +4,30 @@
  * Whatever is wrong with a cache makes plans slower at worst.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "engine/context.h"
 #include "engine/status.h"
+
+/* A file that is there and does not serve is told to a caller that listens, and to nobody else. */
+static void tell_troubles(const struct attune_context *context)
+{
+    char line[512];
+    if (context->log == NULL && !context->verbose)
+        return;
+    for (int i = 0; i < context->cache_sources.count; i++) {
+        const struct attune_cache_source *source = &context->cache_sources.source[i];
+        if (source->absent || source->why[0] == '\0')
+            continue;
+        (void)snprintf(line, sizeof line, "tuned choices, %s%s%.200s: %.200s",
+                       attune_layer_word(source->layer), source->path != NULL ? " file " : "",
+                       source->path != NULL ? source->path : "", source->why);
+        attune_context_say(context, ATTUNE_LOG_WARNING, line);
+    }
+}
 
 enum attune_status attune_context_open_cache(struct attune_context *context,
                                              const struct attune_context_options *options)
@@ -29,6 +47,7 @@ enum attune_status attune_context_open_cache(struct attune_context *context,
     context->owner = getpid();
     if (context->tune != ATTUNE_TUNE_OFF)
         attune_cache_read_layers(context->cache, &setup, &context->cache_sources);
+    tell_troubles(context);
     return ATTUNE_OK;
 }
 

@@ -244,6 +244,30 @@ Test(cache, a_damaged_cache_changes_no_result)
     free(path);
 }
 
+static char said[512];
+
+static void note(void *user, enum attune_log_level level, const char *message)
+{
+    (void)user;
+    cr_assert_eq(level, ATTUNE_LOG_WARNING);
+    (void)snprintf(said, sizeof said, "%s", message);
+}
+
+Test(cache, a_file_that_does_not_serve_is_told_to_who_listens)
+{
+    char expected[256];
+    const char *path = in_folder("odd.cache");
+    struct attune_context_options options = {.cache_path = path, .log = note};
+    attune_context_release(context_of(options));
+    cr_assert_str_empty(said, "a file that is not there is no trouble");
+    FILE *file = fopen(path, "wb");
+    cr_assert(file != NULL && fputs("odd\n", file) >= 0 && fclose(file) == 0);
+    attune_context_release(context_of(options));
+    (void)snprintf(expected, sizeof expected, "tuned choices, explicit file %s: not a cache of Attune",
+                   path);
+    cr_assert_eq(strncmp(said, expected, strlen(expected)), 0, "%s", said);
+}
+
 Test(cache, what_was_missed_is_written_when_a_context_is_released)
 {
     struct attune_document doc;
