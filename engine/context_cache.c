@@ -51,9 +51,17 @@ enum attune_status attune_context_open_cache(struct attune_context *context,
     return ATTUNE_OK;
 }
 
+static int without_files(const struct attune_context *context)
+{
+    const char *path = context->cache_setup.explicit_path;
+    return path != NULL && path[0] == '\0';
+}
+
 int attune_context_save_cache(struct attune_context *context, struct attune_fault *fault)
 {
     int flags;
+    if (without_files(context))
+        return 0;
     char *path = attune_cache_write_path(&context->cache_setup, &flags, fault);
     if (path == NULL)
         return -1;
@@ -86,6 +94,14 @@ static enum attune_status status_of(const struct attune_fault *fault)
     return fault->system == ENOMEM ? ATTUNE_ERROR_NO_MEMORY
            : fault->system != 0    ? ATTUNE_ERROR_SYSTEM
                                    : ATTUNE_ERROR_INVALID;
+}
+
+enum attune_status attune_context_try_cache(struct attune_context *context)
+{
+    struct attune_fault fault = {0};
+    return attune_context_save_cache(context, &fault) >= 0
+               ? ATTUNE_OK
+               : attune_fail(status_of(&fault), "%s", fault.text);
 }
 
 static enum attune_status refuse(const char *subject, const struct attune_fault *fault)
@@ -152,10 +168,11 @@ enum attune_status attune_cache_save(struct attune_context *context, const char 
     const enum attune_status status = check_context(context, "", 0);
     if (status != ATTUNE_OK)
         return status;
-    if (path == NULL && attune_context_save_cache(context, &fault) < 0)
-        return attune_fail(status_of(&fault), "%s", fault.text);
-    if (path != NULL &&
-        attune_cache_file_save(context->cache, path, ATTUNE_CACHE_ALL, &fault) < 0)
+    if (path == NULL && without_files(context))
+        return attune_fail(ATTUNE_ERROR_INVALID, "path: NULL, and the context has no cache file");
+    if (path == NULL)
+        return attune_context_try_cache(context);
+    if (attune_cache_file_save(context->cache, path, ATTUNE_CACHE_ALL, &fault) < 0)
         return refuse(path, &fault);
     return ATTUNE_OK;
 }

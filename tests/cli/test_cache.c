@@ -226,6 +226,10 @@ Test(cache, damage_is_found_and_not_taken_in)
     expect(0, "a.cache: not used: not a cache of Attune");
     cli_run(&outcome, "cache", "forget", "core *", NULL);
     expect(2, "a.cache: not a cache of Attune");
+    cli_run(&outcome, "tune", "--quick", "--spec", SPEC, "--json", NULL);
+    cr_assert_eq(outcome.code, 2, "%s", outcome.err);
+    cr_assert_not_null(strstr(outcome.err, "a.cache: not a cache of Attune"));
+    cr_assert_null(strstr(outcome.out, "\"speedup\""), "measured for nothing: %s", outcome.out);
 }
 
 Test(cache, files_of_other_machines_can_be_joined)

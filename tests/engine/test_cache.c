@@ -163,7 +163,7 @@ Test(cache, an_import_takes_all_or_nothing)
     cr_assert_not_null(strstr(attune_error_detail(), "none: No such file or directory"));
     cr_assert_eq(attune_cache_save(plain, in_folder("no/such/folder")), ATTUNE_ERROR_SYSTEM);
     cr_assert_eq(attune_cache_save(plain, NULL), ATTUNE_ERROR_INVALID);
-    cr_assert_str_eq(attune_error_detail(), "the context was made without cache files");
+    cr_assert_str_eq(attune_error_detail(), "path: NULL, and the context has no cache file");
     cr_assert_eq(attune_cache_load(NULL, "x"), ATTUNE_ERROR_INVALID);
     cr_assert_eq(attune_cache_import(plain, NULL, 1), ATTUNE_ERROR_INVALID);
     attune_context_release(plain);
