@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SLOTS = 64 };
+enum { FIRST_SLOTS = 64, LOCK_TRIES = 10000 };
 enum standing { UNKNOWN, BARRED, LIFTED };
 
 struct node {
@@ -291,9 +291,19 @@ int attune_cache_bar_at(const struct attune_cache *cache, int index, struct attu
     return found;
 }
 
+/* A plan does not wait for long to be counted, and in a forked child the lock may never come free. */
+static int lock_soon(struct attune_cache *cache)
+{
+    for (int i = 0; i < LOCK_TRIES; i++)
+        if (pthread_mutex_trylock(&cache->lock) == 0)
+            return 1;
+    return 0;
+}
+
 void attune_cache_miss(struct attune_cache *cache, const struct attune_key *key, int64_t date)
 {
-    (void)pthread_mutex_lock(&cache->lock);
+    if (!lock_soon(cache))
+        return;
     int at = 0;
     while (at < cache->missed_count && !attune_key_equal(&cache->missed[at].key, key))
         at++;

@@ -85,7 +85,7 @@ const struct attune_kernel *attune_cache_barred_in(const struct attune_cache *ca
 int attune_cache_bar_at(const struct attune_cache *cache, int index, struct attune_bar *bar);
 
 /* Counts a key that was asked for and not there. Beyond ATTUNE_CACHE_MISSED_MAX keys, the rest is
- * forgotten. */
+ * forgotten, as is one for which a writer does not let go of the cache in some 100 us. */
 void attune_cache_miss(struct attune_cache *cache, const struct attune_key *key, int64_t date);
 /* Missed key `index`, copied; 0 past the last. */
 int attune_cache_missed_at(const struct attune_cache *cache, int index,
