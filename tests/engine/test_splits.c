@@ -60,3 +60,58 @@ Test(splits, the_last_split_has_one_key, .timeout = 120)
     sweep(1, 48 * 64 + 1, 0);
     sweep(3, 48 * 48 + 1, 0);
 }
+
+/* A mask or a bias of -inf leaves the last keys alone, or the first: the other splits are empty. */
+Test(splits, most_splits_attend_nothing, .timeout = 120)
+{
+    struct attune_context *context;
+    cr_assert_eq(attune_context_create(NULL, &context), ATTUNE_OK);
+    for (int variant = 0; variant < 8; variant++) {
+        const int64_t t_q = 1 + variant % 2 * 2, t_k = 48 * 80 + 7, q[] = {1, 1, t_q, 8};
+        const int64_t k[] = {1, 1, t_k, 8}, pair[] = {t_q, t_k};
+        const int by_bias = variant / 2 % 2, at_end = variant / 4;
+        struct box box;
+        box_create(&box, ATTUNE_SELF, (uint64_t)variant);
+        box_input(&box, ATTUNE_IN_Q, ATTUNE_F32, 1, 4, q);
+        box_input(&box, ATTUNE_IN_K, ATTUNE_F32, 1, 4, k);
+        box_input(&box, ATTUNE_IN_V, ATTUNE_F32, 1, 4, k);
+        box_input(&box, by_bias ? ATTUNE_IN_BIAS : ATTUNE_IN_MASK,
+                  by_bias ? ATTUNE_F32 : ATTUNE_BOOL, 1, 2, pair);
+        for (int64_t i = 0; i < t_q; i++)
+            for (int64_t j = 0; j < t_k; j++) {
+                const int seen = at_end ? j >= t_k - 3 : j < 3;
+                box_set(&box, by_bias ? ATTUNE_IN_BIAS : ATTUNE_IN_MASK, (const int64_t[]){i, j},
+                        by_bias ? (seen ? 0.5 : -(double)INFINITY) : seen);
+            }
+        for (int o = 0; o < ATTUNE_OUTPUT_COUNT; o++)
+            box_output(&box, (enum attune_output)o);
+        check(&box, context, 4, (uint64_t)variant);
+        box_destroy(&box);
+    }
+    attune_context_release(context);
+}
+
+/* More keys than any kv block has: the state of a scan goes on from block to block. */
+Test(splits, a_scan_passes_blocks, .timeout = 120)
+{
+    struct attune_context *context;
+    cr_assert_eq(attune_context_create(NULL, &context), ATTUNE_OK);
+    for (int odd = 0; odd < 2; odd++) {
+        const int64_t t = 48 * 18 + odd, n = 3, x[] = {1, t, 2}, in[] = {4 * n, 4};
+        const int64_t hh[] = {4 * n, n}, out[] = {2, n}, u = 2, one = 1, zero = 0;
+        struct box box;
+        box_create(&box, ATTUNE_RECURRENT, 5);
+        box_input(&box, ATTUNE_IN_X, ATTUNE_F32, 1, 3, x);
+        box_input(&box, ATTUNE_IN_WEIGHT_IH, ATTUNE_F32, 0.5, 2, in);
+        box_input(&box, ATTUNE_IN_WEIGHT_HH, ATTUNE_F32, 1.5, 2, hh);
+        box_input(&box, ATTUNE_IN_W_RECURRENT, ATTUNE_F32, 1, 2, out);
+        box_input(&box, ATTUNE_IN_SCORE_VECTOR, ATTUNE_F32, 2, 1, &u);
+        box_input(&box, ATTUNE_IN_QUERY_LENGTHS, ATTUNE_I32, 0, 1, &one);
+        box_set(&box, ATTUNE_IN_QUERY_LENGTHS, &zero, 2); /* the oracle scans for every row */
+        box_output(&box, ATTUNE_OUT_OUT);
+        box_output(&box, ATTUNE_OUT_ALIGNMENTS);
+        check(&box, context, 9, (uint64_t)odd);
+        box_destroy(&box);
+    }
+    attune_context_release(context);
+}

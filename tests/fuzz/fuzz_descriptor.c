@@ -225,7 +225,7 @@ static double work_of(const struct attune_shape *s)
         double count = 1;
         for (int32_t axis = 0; axis < t->rank; axis++)
             count *= (double)t->size[axis];
-        if (attune_tensor_span(t) * 8 > MOST_BYTES || count * 8 > MOST_BYTES)
+        if (attune_tensor_span(t) > MOST_BYTES / 8 || count > MOST_BYTES / 8)
             return INFINITY;
     }
     return work;
