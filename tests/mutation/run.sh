@@ -10,7 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 work=$root/build/mutation
 tree=$work/tree build=$work/build results=$work/results.tsv
-limit=60
+limit=${ATTUNE_MUTANT_SECONDS:-60}
 
 mkdir -p "$tree"
 (cd "$root" && tar --exclude=./build --exclude=./.git -cf - .) | tar -xf - -C "$tree" || exit 1
