@@ -25,7 +25,8 @@ const struct attune_kernel *attune_model_next(const struct attune_model_problem 
     return previous;
 }
 
-/* A PANELS kernel needs a full tile of rows to pay; few rows take the one with the fewest. */
+/* A PANELS kernel needs a full tile of rows to pay; few rows take the one with the fewest. Not so the tanh
+ * score, whose kernels all take left-over rows one by one, with little to share between rows. */
 static const struct attune_kernel *fit_rows(const struct attune_model_problem *problem,
                                             enum attune_operation operation, int32_t layout)
 {
@@ -50,7 +51,6 @@ static const struct attune_kernel *choose_kernel(const struct attune_model_probl
         if (problem->rows <= ROWS_LAYOUT_MAX)
             kernel = fit_rows(problem, operation, ATTUNE_ROWS);
         return kernel != NULL ? kernel : fit_rows(problem, operation, ATTUNE_PANELS);
-    case ATTUNE_OP_SCORE_TANH:
     case ATTUNE_OP_WSUM:
         return fit_rows(problem, operation, ATTUNE_PANELS);
     default:
