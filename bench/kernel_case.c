@@ -63,9 +63,25 @@ static void make_score(struct attune_kernel_case *single, float **next)
         return;
     }
     single->args.score_dot =
-        (struct attune_score_dot_args){.q = q, .ldq = WIDTH, .m = m, .k = k, .ldk = WIDTH,
-                                       .n = KEYS, .d = WIDTH, .s = s, .lds = KEYS};
+        (struct attune_score_dot_args){.q = q, .ldq = WIDTH, .m = m, .k = k, .n = KEYS, .d = WIDTH, .s = s, .lds = KEYS};
     count(single, ATTUNE_FLOP, 2.0 * (double)(m * KEYS * WIDTH), KEYS * WIDTH * sizeof *k);
+}
+
+/* Rows of keys or values as a caller has them; any bytes are numbers of the kernel's type. */
+static void make_rows(struct attune_kernel_case *single, float **next)
+{
+    const struct attune_kernel *kernel = single->kernel;
+    const int64_t m = kernel->rows;
+    float *q = take(next, m * KEYS), *k = take(next, KEYS * WIDTH), *s = take(next, m * KEYS);
+    if (kernel->operation == ATTUNE_OP_SCORE_ROWS)
+        single->args.score_rows = (struct attune_score_rows_args){
+            .q = q, .ldq = WIDTH, .m = m, .k = k, .ldk = WIDTH, .n = KEYS, .d = WIDTH, .s = s, .lds = KEYS};
+    else
+        single->args.wsum_rows = (struct attune_wsum_rows_args){
+            .p = q, .ldp = KEYS, .m = m, .v = k, .ldv = WIDTH, .n = KEYS, .e = WIDTH,
+            .alpha = take(next, m), .o = s, .ldo = WIDTH};
+    count(single, ATTUNE_FLOP, 2.0 * (double)(m * KEYS * WIDTH),
+          (double)KEYS * WIDTH * (double)attune_dtype_size(kernel->dtype));
 }
 
 static void make_direct(struct attune_kernel_case *single, float **next)
@@ -145,7 +161,8 @@ static void make_row(struct attune_kernel_case *single, float **next)
         break;
     case ATTUNE_OP_FINISH:
         single->args.finish = (struct attune_finish_args){
-            .o = row, .e = KEYS, .sum = 2, .scale = 1, .out = other};
+            .o = row, .m = 1, .e = KEYS, .sum = take(next, 1), .scale = 1, .out = other,
+            .flawed = (uint8_t *)take(next, 1)};
         break;
     case ATTUNE_OP_WEIGHTS:
         single->args.weights = (struct attune_weights_args){
@@ -186,6 +203,7 @@ int attune_kernel_case_open(struct attune_kernel_case *single, const struct attu
         [ATTUNE_OP_SOFTMAX] = make_softmax,      [ATTUNE_OP_WSUM] = make_wsum,
         [ATTUNE_OP_MERGE] = make_row,            [ATTUNE_OP_FINISH] = make_row,
         [ATTUNE_OP_WEIGHTS] = make_row,          [ATTUNE_OP_LSTM] = make_lstm,
+        [ATTUNE_OP_SCORE_ROWS] = make_rows,      [ATTUNE_OP_WSUM_ROWS] = make_rows,
         [ATTUNE_OP_FOLD] = make_fold,            [ATTUNE_OP_TILE] = make_tile,
     };
     *single = (struct attune_kernel_case){.kernel = kernel};
@@ -220,11 +238,14 @@ void attune_kernel_case_run(void *argument)
         RUN(EXPAND_ROWS, expand_rows)
         RUN(EXPAND_PANELS, expand_panels)
         RUN(SCORE_DOT, score_dot)
+        RUN(SCORE_ROWS, score_rows)
         RUN(SCORE_TANH, score_tanh)
         RUN(SCORE_DIRECT, score_direct)
         RUN(SOFTMAX, softmax)
         RUN(WSUM, wsum)
+        RUN(WSUM_ROWS, wsum_rows)
         RUN(MERGE, merge)
+        RUN(FINISH, finish)
         RUN(FOLD, fold)
         RUN(TILE, tile)
         RUN(WEIGHTS, weights)
@@ -232,9 +253,6 @@ void attune_kernel_case_run(void *argument)
 #undef RUN
     case ATTUNE_OP_ADJUST:
         (void)single->kernel->run.adjust(&single->args.adjust);
-        break;
-    case ATTUNE_OP_FINISH:
-        (void)single->kernel->run.finish(&single->args.finish);
         break;
     default:
         break;
