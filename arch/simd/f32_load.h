@@ -35,7 +35,7 @@ VINLINE int64_t vsize_of(const int dtype)
  * their turn comes. They cross pages, which the hardware's prefetchers do not, and go in the order of
  * memory, which those follow, whatever the order of a tile's loads: from DRAM 39 against 29 GB/s on Zen 5.
  * A call may ask for some lines twice, or beyond the last row. */
-enum { VAHEAD = 8192, VLINE = 64 };
+enum { VAHEAD = 8192, VLINE = 64, VAHEAD_SCALES = 256 }; /* bytes, bytes, and keys for a scale a row */
 struct vahead {
     const char *row;
     int64_t at, bytes, stride;

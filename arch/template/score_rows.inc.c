@@ -73,6 +73,7 @@ VINLINE void score_rows_group(const struct attune_score_rows_args *args, int64_t
     for (int64_t l = 0; l < count; l += VLANES) {
         const int64_t lanes = count - l < VLANES ? count - l : VLANES;
         const vf scale = args->scale ? vload_tail(args->scale + j + l, lanes) : vset1(1.0f);
+        if (args->scale) vprefetch(args->scale + j + l + VAHEAD_SCALES);
         for (int r = 0; r < rows; r++) {
             const vf s = vreduce_add(part[r] + l);
             vstore(args->s + (i + r) * args->lds + j + l, args->scale ? vmul(s, scale) : s);

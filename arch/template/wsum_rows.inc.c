@@ -116,6 +116,7 @@ VINLINE void wsum_rows_scale(struct wsum_rows_tile *tile, const float *scale, in
     for (int64_t j = 0; j < tile->n; j += VLANES) {
         const int64_t count = tile->n - j < VLANES ? tile->n - j : VLANES;
         const vf factor = vload_tail(scale + j, count);
+        vprefetch(scale + j + VAHEAD_SCALES);
         for (int64_t i = 0; i < rows; i++)
             vstore(to + i * WSUM_KEYS + j, vmul(vload_tail(tile->p + i * tile->ldp + j, count), factor));
     }
