@@ -33,14 +33,11 @@
 /* A term whose share of the largest is not above this is dropped: it could not move a float32 sum. */
 #define ATTUNE_FOLD_LEAST 0x1p-30f
 
-/* How a kernel wants keys or values laid out.
- * PANELS: keys in panels of `width`: element [d] of key j at panel[(j / width) * d_pad * width +
- *   d * width + j % width]; keys beyond the last are zero. Values in panels of `width` columns:
- *   column c of value j at v[(c / width) * panel_stride + j * ldv + c % width].
- * ROWS: row-major, as the caller has them. */
-enum attune_layout { ATTUNE_PANELS = 0, ATTUNE_ROWS = 1 };
+/* Panels. Keys, `width` of them: element [d] of key j at panel[(j / width) * d_pad * width + d * width +
+ * j % width]; keys beyond the last are zero. Values, `width` columns: column c of value j at
+ * v[(c / width) * panel_stride + j * ldv + c % width]. */
 
-/* pack_keys: n rows of d elements -> panels (see PANELS), converted to float32 and, where scale is
+/* pack_keys: n rows of d elements -> panels, converted to float32 and, where scale is
  * given, multiplied by scale[j * scale_stride]. Terms d .. d_pad-1 and missing keys become 0. Source
  * type is the kernel's `dtype`. width is any multiple of 8 up to 64, or any number for scalar. */
 struct attune_pack_keys_args {
@@ -66,21 +63,35 @@ struct attune_pack_values_args {
 };
 typedef void attune_pack_values_fn(const struct attune_pack_values_args *args);
 
-/* score_dot: s[i * lds + j] = sum_d q[i * ldq + d] * k_j[d] for i < m, j < n. PANELS kernels read
- * panels of the row's `width` (d_pad = d) and may also write s up to the panel's end; ROWS kernels
- * read key j at k + j * ldk. One chain over d in order for PANELS; for ROWS lane-wise chains, then a
- * fixed tree. Error of one score: (d / lanes + log2(lanes) + 3) * 2^-24 * sum |q k|, lanes 1 for
- * PANELS. m, n, d >= 0; d = 0 gives zeros. */
+/* score_dot: s[i * lds + j] = sum_d q[i * ldq + d] * k_j[d] for i < m, j < n, keys in panels of the
+ * row's `width` (d_pad = d); may also write s up to the panel's end. One chain over d in order. Error of
+ * one score: (d + 3) * 2^-24 * sum |q k|. m, n, d >= 0; d = 0 gives zeros. */
 struct attune_score_dot_args {
     const float *q;
     int64_t ldq, m;
     const float *k;
-    int64_t ldk; /* ROWS only */
     int64_t n, d;
     float *s;
     int64_t lds;
 };
 typedef void attune_score_dot_fn(const struct attune_score_dot_args *args);
+
+/* score_rows: s[i * lds + j] = scale_j * sum_d q[i * ldq + d] * k_j[d] for i < m, j < n, for a few query
+ * rows: key j lies at k + j * ldk in the kernel's `dtype`; scale NULL: all 1. May also write s up to the
+ * next multiple of `width` keys. Lane-wise chains over d, then a fixed tree, then the scale. Error of
+ * one score: (d / lanes + log2(lanes) + 3) * 2^-24 * |scale_j| sum |q k|. m, n, d >= 0; d = 0 gives
+ * zeros. It asks the caches for rows beyond the n keys, which need not be there: asking never faults. */
+struct attune_score_rows_args {
+    const float *q;
+    int64_t ldq, m;
+    const void *k;
+    int64_t ldk;
+    const float *scale;
+    int64_t n, d;
+    float *s;
+    int64_t lds;
+};
+typedef void attune_score_rows_fn(const struct attune_score_rows_args *args);
 
 /* fold: the score vector u of the tanh score as score_tanh reads it: *scale = max_t |u[t]|, and with w =
  * u / scale fold[t] = 1 / w[t] and center[block] the sum of w[t] / 2 of its kept terms. Terms of |w| <=
@@ -185,7 +196,7 @@ struct attune_softmax_args {
 typedef void attune_softmax_fn(const struct attune_softmax_args *args);
 
 /* wsum: o[i * ldo + c] = alpha[i] * o[i * ldo + c] + sum_j p[i * ldp + j] * v_j[c], i < m, c < e, one
- * chain over j in order that starts at alpha * o. v as PANELS of the row's `width` columns, of which
+ * chain over j in order that starts at alpha * o. v as panels of the row's `width` columns, of which
  * the last holds e % width columns and no more need be readable (ldv = the row stride and panel_stride
  * = width reads row-major values in place). */
 struct attune_wsum_args {
@@ -202,8 +213,8 @@ typedef void attune_wsum_fn(const struct attune_wsum_args *args);
 
 /* tile: score_dot, softmax and wsum of m query rows against one kv block, n <= lds keys from key number
  * `key` on. Row i may attend the keys [first[i * limit_stride], last[i * limit_stride]) of all
- * keys (NULL: every key of the block); others weigh 0, and keys that no row of a strip may attend are not read. k as PANELS of the row's
- * `width`, v as PANELS of the same width. Gives the bits of the three in turn with a softmax of two
+ * keys (NULL: every key of the block); others weigh 0, and keys that no row of a strip may attend are not read. k as panels of the row's
+ * `width`, v as panels of the same width. Gives the bits of the three in turn with a softmax of two
  * chains; row_max, row_sum and o as there. scratch: 2 * rows * lds floats of the row's `rows`, aligned
  * like any operand. */
 struct attune_tile_args {
@@ -225,6 +236,22 @@ struct attune_tile_args {
 };
 typedef void attune_tile_fn(const struct attune_tile_args *args);
 
+/* wsum_rows: o[i * ldo + c] = alpha[i] * o[i * ldo + c] + sum_j (p[i * ldp + j] * scale_j) * v_j[c] for
+ * a few query rows: v_j lies at v + j * ldv in the kernel's `dtype`; scale NULL: all 1. One chain over j
+ * in order that starts at alpha * o. Asks the caches for rows beyond the n keys, as score_rows does. */
+struct attune_wsum_rows_args {
+    const float *p;
+    int64_t ldp, m;
+    const void *v;
+    int64_t ldv;
+    const float *scale;
+    int64_t n, e;
+    const float *alpha;
+    float *o;
+    int64_t ldo;
+};
+typedef void attune_wsum_rows_fn(const struct attune_wsum_rows_args *args);
+
 /* merge: joins `parts` kv splits of one row, in index order, with softmax's `factor` c:
  *   M = max_p row_max[p * stat_stride];  o[c] = sum_p w_p o_p[c], sum = sum_p w_p row_sum_p,
  *   w_p = 2^(c (row_max_p - M)), for c < e.
@@ -241,15 +268,21 @@ struct attune_merge_args {
 };
 typedef void attune_merge_fn(const struct attune_merge_args *args);
 
-/* finish: out[c] = (o[c] / sum) * scale for c < e. Returns non-zero when float32 has held the row: all of
- * out is finite, and no o[c] is denormal: its products lost bits that rounding to float32 does not cost. */
+/* finish: out[i * ldout + c] = (o[i * ldo + c] / sum[i]) * scale for i < m, c < e. The quotient is rounded
+ * once, exact where it is a float; one within 2^-22 ulp of the middle between two may become either, and
+ * one of |o| < 2^-100 may be off by 1.5 ulp. flawed[i] = 0 when float32 has held the row: all of out is
+ * finite, and no o is denormal (its products lost bits that rounding to float32 does not cost); otherwise
+ * flawed[i] = 1 and out is unspecified. */
 struct attune_finish_args {
     const float *o;
-    int64_t e;
-    float sum, scale;
+    int64_t ldo, m, e;
+    const float *sum;
+    float scale;
     float *out;
+    int64_t ldout;
+    uint8_t *flawed;
 };
-typedef int attune_finish_fn(const struct attune_finish_args *args);
+typedef void attune_finish_fn(const struct attune_finish_args *args);
 
 /* weights: one row of alignments from adjusted scores: w[j] = 2^(factor * (s[j] - row_max)) / row_sum,
  * exactly 0 for s = -inf. w may equal s. */

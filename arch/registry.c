@@ -14,19 +14,18 @@
 #define LANES_avx512 16
 #define LANES_neon 4
 
-/* Keys of a panel, or of a tile where rows stay as the caller has them. */
-#define SCORE_WIDTH(isa, vectors, layout)                                                          \
-    (ATTUNE_##layout == ATTUNE_PANELS ? (vectors) * LANES_##isa : (vectors))
-
 #define DECLARE(word, isa, variant) attune_##word##_fn attune_##word##_##isa##_##variant;
 #define PACK_KEYS(isa, variant, requires, dtype) DECLARE(pack_keys, isa, variant)
 #define PACK_VALUES(isa, variant, requires, dtype) DECLARE(pack_values, isa, variant)
 #define FOLD(isa, variant, requires) DECLARE(fold, isa, variant)
 #define EXPAND_ROWS(isa, variant, requires) DECLARE(expand_rows, isa, variant)
 #define EXPAND_PANELS(isa, variant, requires) DECLARE(expand_panels, isa, variant)
-#define SCORE_DOT(isa, variant, requires, rows, vectors, layout)                                   \
+#define SCORE_DOT(isa, variant, requires, rows, vectors)                                           \
     DECLARE(score_dot, isa, variant)                                                               \
-    _Static_assert(ATTUNE_KEY_STEP % SCORE_WIDTH(isa, vectors, layout) == 0, "panel width");
+    _Static_assert(ATTUNE_KEY_STEP % ((vectors) * LANES_##isa) == 0, "panel width");
+#define SCORE_ROWS(isa, variant, requires, rows, keys, dtype)                                      \
+    DECLARE(score_rows, isa, variant)                                                              \
+    _Static_assert(ATTUNE_KEY_STEP % LANES_##isa == 0, "keys of a group");
 #define SCORE_TANH(isa, variant, requires, rows, vectors, terms, estimated)                        \
     DECLARE(score_tanh, isa, variant)                                                              \
     _Static_assert(ATTUNE_KEY_STEP % ((vectors) * LANES_##isa) == 0, "panel width");               \
@@ -40,6 +39,7 @@
 #define TILE(isa, variant, requires, rows, vectors)                                                \
     DECLARE(tile, isa, variant)                                                                    \
     _Static_assert((vectors) % 2 == 0, "weights ride in steps of two vectors");
+#define WSUM_ROWS(isa, variant, requires, rows, vectors, dtype) DECLARE(wsum_rows, isa, variant)
 #define MERGE(isa, variant, requires) DECLARE(merge, isa, variant)
 #define FINISH(isa, variant, requires) DECLARE(finish, isa, variant)
 #define WEIGHTS(isa, variant, requires) DECLARE(weights, isa, variant)
@@ -50,7 +50,7 @@
 #define PROBE_EXP(isa, variant, requires, unroll) DECLARE(probe_exp, isa, variant)
 #include "kernels.def"
 
-#define ROW(OPERATION, word, ISA, VARIANT, REQUIRES, ROWS, WIDTH, LAYOUT, TERMS, DTYPE)            \
+#define ROW(OPERATION, word, ISA, VARIANT, REQUIRES, ROWS, WIDTH, TERMS, DTYPE)                    \
     {.name = #word "_" #ISA "_" #VARIANT,                                                          \
      .operation = ATTUNE_OP_##OPERATION,                                                           \
      .isa = #ISA,                                                                                  \
@@ -59,44 +59,47 @@
      .rows = (ROWS),                                                                               \
      .width = (WIDTH),                                                                             \
      .lanes = LANES_##ISA,                                                                         \
-     .layout = (LAYOUT),                                                                           \
      .terms = (TERMS),                                                                             \
      .dtype = (DTYPE),                                                                             \
      .run = {.word = attune_##word##_##ISA##_##VARIANT}},
 #define PLAIN(OPERATION, word, isa, variant, requires)                                             \
-    ROW(OPERATION, word, isa, variant, requires, 1, LANES_##isa, ATTUNE_PANELS, 0, 0)
+    ROW(OPERATION, word, isa, variant, requires, 1, LANES_##isa, 0, 0)
 
 static const struct attune_kernel kernels[] = {
 #define PACK_KEYS(isa, variant, requires, dtype)                                                   \
-    ROW(PACK_KEYS, pack_keys, isa, variant, requires, 1, LANES_##isa, ATTUNE_PANELS, 0,            \
+    ROW(PACK_KEYS, pack_keys, isa, variant, requires, 1, LANES_##isa, 0,            \
         ATTUNE_PACK_##dtype)
 #define PACK_VALUES(isa, variant, requires, dtype)                                                 \
-    ROW(PACK_VALUES, pack_values, isa, variant, requires, 1, LANES_##isa, ATTUNE_PANELS, 0,        \
+    ROW(PACK_VALUES, pack_values, isa, variant, requires, 1, LANES_##isa, 0,        \
         ATTUNE_PACK_##dtype)
 #define FOLD(isa, variant, requires) PLAIN(FOLD, fold, isa, variant, requires)
 #define EXPAND_ROWS(isa, variant, requires) PLAIN(EXPAND_ROWS, expand_rows, isa, variant, requires)
 #define EXPAND_PANELS(isa, variant, requires)                                                      \
     PLAIN(EXPAND_PANELS, expand_panels, isa, variant, requires)
-#define SCORE_DOT(isa, variant, requires, rows, vectors, layout)                                   \
-    ROW(SCORE_DOT, score_dot, isa, variant, requires, rows, SCORE_WIDTH(isa, vectors, layout),     \
-        ATTUNE_##layout, 0, 0)
+#define SCORE_DOT(isa, variant, requires, rows, vectors)                                           \
+    ROW(SCORE_DOT, score_dot, isa, variant, requires, rows, (vectors) * LANES_##isa, 0, 0)
+#define SCORE_ROWS(isa, variant, requires, rows, keys, dtype)                                      \
+    ROW(SCORE_ROWS, score_rows, isa, variant, requires, rows, LANES_##isa, 0, ATTUNE_PACK_##dtype)
 #define SCORE_TANH(isa, variant, requires, rows, vectors, terms, estimated)                        \
     ROW(SCORE_TANH, score_tanh, isa, variant, requires, rows, (vectors) * LANES_##isa,             \
-        ATTUNE_PANELS, terms, 0)
+        terms, 0)
 #define SCORE_DIRECT(isa, variant, requires)                                                       \
     PLAIN(SCORE_DIRECT, score_direct, isa, variant, requires)
 #define ADJUST(isa, variant, requires) PLAIN(ADJUST, adjust, isa, variant, requires)
 #define SOFTMAX(isa, variant, requires, unroll)                                                    \
-    ROW(SOFTMAX, softmax, isa, variant, requires, 1, LANES_##isa, ATTUNE_PANELS, unroll, 0)
+    ROW(SOFTMAX, softmax, isa, variant, requires, 1, LANES_##isa, unroll, 0)
 #define WSUM(isa, variant, requires, rows, vectors)                                                \
-    ROW(WSUM, wsum, isa, variant, requires, rows, (vectors) * LANES_##isa, ATTUNE_PANELS, 0, 0)
+    ROW(WSUM, wsum, isa, variant, requires, rows, (vectors) * LANES_##isa, 0, 0)
 #define TILE(isa, variant, requires, rows, vectors)                                                \
-    ROW(TILE, tile, isa, variant, requires, rows, (vectors) * LANES_##isa, ATTUNE_PANELS, 0, 0)
+    ROW(TILE, tile, isa, variant, requires, rows, (vectors) * LANES_##isa, 0, 0)
+#define WSUM_ROWS(isa, variant, requires, rows, vectors, dtype)                                    \
+    ROW(WSUM_ROWS, wsum_rows, isa, variant, requires, rows, (vectors) * LANES_##isa, 0,            \
+        ATTUNE_PACK_##dtype)
 #define MERGE(isa, variant, requires) PLAIN(MERGE, merge, isa, variant, requires)
 #define FINISH(isa, variant, requires) PLAIN(FINISH, finish, isa, variant, requires)
 #define WEIGHTS(isa, variant, requires) PLAIN(WEIGHTS, weights, isa, variant, requires)
 #define LSTM(isa, variant, requires, rows)                                                         \
-    ROW(LSTM, lstm, isa, variant, requires, rows, LANES_##isa, ATTUNE_PANELS, 0, 0)
+    ROW(LSTM, lstm, isa, variant, requires, rows, LANES_##isa, 0, 0)
 #define PROBE_FMA(isa, variant, requires) PLAIN(PROBE_FMA, probe_fma, isa, variant, requires)
 #define PROBE_READ(isa, variant, requires, prefetch)                                               \
     PLAIN(PROBE_READ, probe_read, isa, variant, requires)

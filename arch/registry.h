@@ -10,11 +10,11 @@
 /* X(enumerator, word, member and function type) */
 #define ATTUNE_OPERATIONS(X)                                                                       \
     X(PACK_KEYS, pack_keys) X(PACK_VALUES, pack_values) X(FOLD, fold) X(EXPAND_ROWS, expand_rows)  \
-    X(EXPAND_PANELS, expand_panels) X(SCORE_DOT, score_dot) X(SCORE_TANH, score_tanh)              \
-    X(SCORE_DIRECT, score_direct) X(ADJUST, adjust) X(SOFTMAX, softmax) X(WSUM, wsum)              \
-    X(TILE, tile) X(MERGE, merge) X(FINISH, finish) X(WEIGHTS, weights) X(LSTM, lstm)              \
-    X(PROBE_FMA, probe_fma) X(PROBE_READ, probe_read) X(PROBE_TANH, probe_tanh)                    \
-    X(PROBE_EXP, probe_exp)
+    X(EXPAND_PANELS, expand_panels) X(SCORE_DOT, score_dot) X(SCORE_ROWS, score_rows)              \
+    X(SCORE_TANH, score_tanh) X(SCORE_DIRECT, score_direct) X(ADJUST, adjust) X(SOFTMAX, softmax)  \
+    X(WSUM, wsum) X(WSUM_ROWS, wsum_rows) X(TILE, tile) X(MERGE, merge) X(FINISH, finish)          \
+    X(WEIGHTS, weights) X(LSTM, lstm) X(PROBE_FMA, probe_fma) X(PROBE_READ, probe_read)            \
+    X(PROBE_TANH, probe_tanh) X(PROBE_EXP, probe_exp)
 
 enum attune_operation {
 #define X(name, word) ATTUNE_OP_##name,
@@ -30,11 +30,10 @@ struct attune_kernel {
     const char *variant; /* "6x16" */
     uint32_t requires;   /* ATTUNE_CPU_ bits */
     int32_t rows;        /* rows of a register tile; 1 where there is none */
-    int32_t width;       /* keys, columns or units of a panel; lanes of a vector where there is none */
+    int32_t width;       /* keys, columns or units of a panel; keys of a group (rows); else lanes */
     int32_t lanes;       /* of a vector */
-    int32_t layout;      /* enum attune_layout: of keys, for score_dot */
     int32_t terms;       /* denominators over one division, for score_tanh; chains of the sum, for softmax */
-    int32_t dtype;       /* source type, for pack: enum attune_pack_dtype */
+    int32_t dtype;       /* element type it reads, for pack and rows: enum attune_pack_dtype */
     union {
 #define X(name, word) attune_##word##_fn *word;
         ATTUNE_OPERATIONS(X)

@@ -63,9 +63,31 @@ static void make_score(struct attune_kernel_case *single, float **next)
         return;
     }
     single->args.score_dot =
-        (struct attune_score_dot_args){.q = q, .ldq = WIDTH, .m = m, .k = k, .ldk = WIDTH,
-                                       .n = KEYS, .d = WIDTH, .s = s, .lds = KEYS};
+        (struct attune_score_dot_args){.q = q, .ldq = WIDTH, .m = m, .k = k, .n = KEYS, .d = WIDTH,
+                                       .s = s, .lds = KEYS};
     count(single, ATTUNE_FLOP, 2.0 * (double)(m * KEYS * WIDTH), KEYS * WIDTH * sizeof *k);
+}
+
+/* Keys and values of the kernel's type where the caller has them: a head of 128, four rows. */
+static void make_rows(struct attune_kernel_case *single, float **next)
+{
+    enum { ROWS = 4, HEAD = 128 };
+    const size_t size = attune_dtype_size(single->kernel->dtype);
+    float *side = take(next, KEYS * HEAD);
+    if (single->kernel->dtype != ATTUNE_PACK_F32)
+        memset(side, 0x3c, KEYS * HEAD * sizeof *side);
+    float *few = take(next, ROWS * HEAD), *many = take(next, ROWS * KEYS);
+    float *alpha = take(next, ROWS);
+    memset(alpha, 0, ROWS * sizeof *alpha); /* the output stays where it is */
+    if (single->kernel->operation == ATTUNE_OP_SCORE_ROWS)
+        single->args.score_rows = (struct attune_score_rows_args){
+            .q = few, .ldq = HEAD, .m = ROWS, .k = side, .ldk = HEAD, .n = KEYS, .d = HEAD,
+            .s = many, .lds = KEYS};
+    else
+        single->args.wsum_rows = (struct attune_wsum_rows_args){
+            .p = many, .ldp = KEYS, .m = ROWS, .v = side, .ldv = HEAD, .n = KEYS, .e = HEAD,
+            .alpha = alpha, .o = few, .ldo = HEAD};
+    count(single, ATTUNE_FLOP, 2.0 * ROWS * KEYS * HEAD, (double)(KEYS * HEAD * size));
 }
 
 static void make_direct(struct attune_kernel_case *single, float **next)
@@ -145,7 +167,8 @@ static void make_row(struct attune_kernel_case *single, float **next)
         break;
     case ATTUNE_OP_FINISH:
         single->args.finish = (struct attune_finish_args){
-            .o = row, .e = KEYS, .sum = 2, .scale = 1, .out = other};
+            .o = row, .ldo = KEYS, .m = 1, .e = KEYS, .sum = take(next, 1), .scale = 1,
+            .out = other, .ldout = KEYS, .flawed = (uint8_t *)take(next, 1)};
         break;
     case ATTUNE_OP_WEIGHTS:
         single->args.weights = (struct attune_weights_args){
@@ -187,6 +210,7 @@ int attune_kernel_case_open(struct attune_kernel_case *single, const struct attu
         [ATTUNE_OP_MERGE] = make_row,            [ATTUNE_OP_FINISH] = make_row,
         [ATTUNE_OP_WEIGHTS] = make_row,          [ATTUNE_OP_LSTM] = make_lstm,
         [ATTUNE_OP_FOLD] = make_fold,            [ATTUNE_OP_TILE] = make_tile,
+        [ATTUNE_OP_SCORE_ROWS] = make_rows,      [ATTUNE_OP_WSUM_ROWS] = make_rows,
     };
     *single = (struct attune_kernel_case){.kernel = kernel};
     if (!makers[kernel->operation])
@@ -227,6 +251,8 @@ void attune_kernel_case_run(void *argument)
         RUN(MERGE, merge)
         RUN(FOLD, fold)
         RUN(TILE, tile)
+        RUN(SCORE_ROWS, score_rows)
+        RUN(WSUM_ROWS, wsum_rows)
         RUN(WEIGHTS, weights)
         RUN(LSTM, lstm)
 #undef RUN

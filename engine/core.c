@@ -68,10 +68,9 @@ static void finish_block(struct attune_worker *worker, int64_t unit)
     const struct attune_plan *plan = worker->plan;
     int64_t first = worker->row_first, count = worker->row_count;
     int again = 0;
+    attune_core_finish_rows(worker, worker->again);
     for (int64_t row = 0; row < count; row++) {
-        int held = attune_core_finish(worker, row, worker->max[row], worker->sum[row],
-                                      worker->out + row * plan->ldo);
-        worker->again[row] = !held || (plan->exact_rows && (worker->rows[row].any || plan->needs_all));
+        worker->again[row] |= plan->exact_rows && (worker->rows[row].any || plan->needs_all);
         again |= worker->again[row];
     }
     for (int64_t row = 0; again && row < count; row++)

@@ -55,7 +55,7 @@ struct attune_worker {
     int64_t row_first, row_count; /* rows of the unit in this q block */
     struct attune_row *rows;
     struct attune_strip *strips;
-    const float *query_rows; /* the block's queries as score_dot reads them */
+    const float *query_rows; /* the block's queries as the score kernel reads them */
     int64_t query_stride;
     float *query, *peak, *out, *max, *sum, *alpha, *scores, *bias, *state;
     uint8_t *mask;
@@ -69,13 +69,14 @@ struct attune_worker {
 /* Keys and values of one kv block as the kernels want them. */
 struct attune_block {
     int64_t first, count;
-    const float *keys;      /* panels, or rows */
-    int64_t key_stride;     /* rows layout */
-    const float *key_rows;  /* tanh: raw rows, for the direct path */
+    const float *keys;     /* panels */
+    const void *key_rows;  /* rows as they lie: of score_rows, of lstm, of tanh's direct path */
     int64_t key_row_stride;
     const float *key_peak;
-    const float *values;
+    const float *values;    /* as wsum reads them */
+    const void *value_rows; /* as wsum_rows reads them */
     int64_t value_stride, value_panel;
+    const float *key_scale, *value_scale; /* of rows; NULL: none */
 };
 
 /* execute.c: addresses of a view. */
@@ -112,6 +113,14 @@ void attune_core_load_block(struct attune_worker *worker, int64_t index, struct 
 void attune_core_score(struct attune_worker *worker, const struct attune_block *block, int64_t row,
                        int64_t rows, int64_t first, int64_t count);
 
+/* core_rows.c: the same for few query rows, from rows of any type, and their weighted sums; and values of
+ * keys that the one row may not attend, as 0. */
+void attune_core_score_rows(struct attune_worker *worker, const struct attune_block *block,
+                            int64_t row, int64_t rows, int64_t first, int64_t count);
+void attune_core_wsum_rows(struct attune_worker *worker, const struct attune_block *block,
+                           int64_t row, int64_t rows, int64_t first, int64_t count);
+void attune_core_clear_rows(struct attune_worker *worker, struct attune_block *block);
+
 /* core_mask.c: scores of a strip adjusted and masked; shows them where they are asked for. */
 void attune_core_mask(struct attune_worker *worker, int64_t row, int64_t rows, int64_t key,
                       int64_t count);
@@ -138,6 +147,9 @@ void attune_core_write_lse(const struct attune_worker *worker, const struct attu
  * then have to be computed again. */
 int attune_core_finish(struct attune_worker *worker, int64_t row, float max, float sum,
                        const float *out);
+
+/* The same of every row of the block; again[row] is set where it would return 0. */
+void attune_core_finish_rows(struct attune_worker *worker, uint8_t *again);
 
 /* core_exact.c: one row in float64, where float32 overflowed or data are not finite. */
 void attune_core_exact_row(struct attune_worker *worker, int64_t row);

@@ -157,14 +157,6 @@ static void pack_keys(struct attune_worker *worker, const struct attune_block *b
     const struct attune_kernel *score =
         plan->kernel.row[tanh ? ATTUNE_OP_SCORE_TANH : ATTUNE_OP_SCORE_DOT];
     int64_t d = tanh ? plan->shape.a : plan->shape.d;
-    if (score->layout == ATTUNE_ROWS) {
-        struct attune_pack_values_args rows = {.src = src, .stride = plan->key.stride_t,
-                                               .scale = scale, .scale_stride = 1,
-                                               .n = block->count, .e = d, .width = d,
-                                               .panel_stride = d, .dst = dst};
-        plan->kernel.convert[plan->key.dtype](&rows);
-        return;
-    }
     struct attune_pack_keys_args pack = {.src = src, .stride = plan->key.stride_t, .scale = scale,
                                          .scale_stride = 1, .n = block->count, .d = d,
                                          .d_pad = plan->key_columns, .width = score->width,
@@ -219,18 +211,16 @@ void attune_core_load_block(struct attune_worker *worker, int64_t index, struct 
         pack_keys(worker, block, keys, peak);
     if (fresh && plan->values_packed)
         pack_values(worker, block, values);
-    block->key_rows =
-        (const float *)operand_at(worker, worker->execution->key, &plan->key, block->first);
+    block->key_rows = operand_at(worker, worker->execution->key, &plan->key, block->first);
     block->key_row_stride = plan->key.stride_t;
-    block->keys = plan->keys_packed ? keys : block->key_rows;
-    block->key_stride = plan->keys_packed ? plan->key_columns : plan->key.stride_t;
+    block->key_scale = scales_of(worker, &plan->key_scale, block->first);
+    block->keys = keys;
     block->key_peak = peak;
     if (plan->shape.kind == ATTUNE_SCORE_TANH && !plan->keys_packed)
         find_prepared(worker, block);
-    block->values = plan->values_packed
-                        ? values
-                        : (const float *)operand_at(worker, worker->execution->value, &plan->value,
-                                                    block->first);
+    block->value_rows = operand_at(worker, worker->execution->value, &plan->value, block->first);
+    block->value_scale = scales_of(worker, &plan->value_scale, block->first);
+    block->values = plan->values_packed ? values : block->value_rows;
     block->value_stride = plan->value_stride;
     block->value_panel = plan->value_panel;
 }
@@ -241,7 +231,7 @@ static void score_far_pairs(struct attune_worker *worker, const struct attune_bl
 {
     const struct attune_plan *plan = worker->plan;
     const float *fold = worker->execution->fold + worker->rows[row].head * plan->fold.stride;
-    const float *keys = block->key_rows + first * block->key_row_stride;
+    const float *keys = (const float *)block->key_rows + first * block->key_row_stride;
     struct attune_score_direct_args direct = {.ldy = block->key_row_stride, .n = count,
                                               .a = plan->shape.a, .u = fold + plan->fold.u,
                                               .s_stride = 1};
@@ -291,7 +281,7 @@ static void score_near_pairs(struct attune_worker *worker, const struct attune_b
         for (int64_t j = 0, end; j < count; j = end + 1) {
             for (end = j; end < count && block->key_peak[first + end] <= near; end++)
                 ;
-            direct.y = block->key_rows + (first + j) * block->key_row_stride;
+            direct.y = (const float *)block->key_rows + (first + j) * block->key_row_stride;
             direct.n = end - j;
             direct.s = worker->scores + i * plan->lds + j;
             plan->kernel.score_direct(&direct);
@@ -335,7 +325,7 @@ static void score_lstm(struct attune_worker *worker, const struct attune_block *
         int64_t turn = (block->first + first + j) & 1;
         step.h_in = state + turn * plane;
         step.h_out = state + (1 - turn) * plane;
-        step.y = block->key_rows + (first + j) * block->key_row_stride;
+        step.y = (const float *)block->key_rows + (first + j) * block->key_row_stride;
         step.s = worker->scores + j;
         plan->kernel.lstm(&step);
     }
@@ -353,9 +343,12 @@ void attune_core_score(struct attune_worker *worker, const struct attune_block *
         score_lstm(worker, block, row, rows, first, count);
         return;
     }
+    if (plan->kernel.score_rows != NULL) {
+        attune_core_score_rows(worker, block, row, rows, first, count);
+        return;
+    }
     struct attune_score_dot_args score = {
         .q = worker->query_rows + row * worker->query_stride, .ldq = worker->query_stride, .m = rows,
-        .k = block->keys + first * block->key_stride, .ldk = block->key_stride, .n = count,
-        .d = plan->shape.d, .s = worker->scores, .lds = plan->lds};
+        .k = block->keys + first * plan->key_columns, .n = count, .d = plan->shape.d, .s = worker->scores, .lds = plan->lds};
     plan->kernel.score_dot(&score);
 }

@@ -75,26 +75,77 @@ static void finish_alignments(struct attune_worker *worker, const struct attune_
     }
 }
 
+/* Whether statistics are numbers that a quotient can be made of. A maximum of -FLT_MAX: nothing that
+ * float32 can tell apart was above it. */
+static int sound(float max, float sum)
+{
+    return sum > 0 && sum <= FLT_MAX && fabsf(max) < FLT_MAX;
+}
+
+/* What follows `out` of a row that float32 has held. */
+static void finish_rest(struct attune_worker *worker, const struct attune_row *at, float max, float sum)
+{
+    if (worker->execution->lse.base != NULL)
+        attune_core_write_lse(worker, at,
+                              ((double)worker->plan->factor * (double)max + log2((double)sum)) * LN_2);
+    finish_alignments(worker, at, max, sum);
+}
+
 int attune_core_finish(struct attune_worker *worker, int64_t row, float max, float sum,
                        const float *out)
 {
     const struct attune_plan *plan = worker->plan;
     const struct attune_row *at = &worker->rows[row];
+    uint8_t flawed = 0;
     if (!at->any) {
         finish_empty(worker, at);
         return 1;
     }
-    /* A maximum of -FLT_MAX: nothing that float32 can tell apart was above it. */
-    if (!(sum > 0 && sum <= FLT_MAX && fabsf(max) < FLT_MAX))
+    if (!sound(max, sum))
         return 0;
-    struct attune_finish_args finish = {.o = out, .e = plan->shape.e, .sum = sum,
+    struct attune_finish_args finish = {.o = out, .m = 1, .e = plan->shape.e, .sum = &sum,
                                         .scale = plan->out_scale,
-                                        .out = attune_core_out_row(worker, at)};
-    if (finish.out != NULL && !plan->kernel.finish(&finish))
+                                        .out = attune_core_out_row(worker, at), .flawed = &flawed};
+    if (finish.out != NULL)
+        plan->kernel.finish(&finish);
+    if (flawed)
         return 0;
-    if (worker->execution->lse.base != NULL)
-        attune_core_write_lse(worker, at,
-                              ((double)plan->factor * (double)max + log2((double)sum)) * LN_2);
-    finish_alignments(worker, at, max, sum);
+    finish_rest(worker, at, max, sum);
     return 1;
+}
+
+/* The end of the rows from `row` on that one call can finish: of one head, with something to attend. */
+static int64_t run_end(const struct attune_worker *worker, int64_t row)
+{
+    const int64_t head = worker->rows[row].head;
+    while (row < worker->row_count && worker->rows[row].head == head && worker->rows[row].any &&
+           sound(worker->max[row], worker->sum[row]))
+        row++;
+    return row;
+}
+
+void attune_core_finish_rows(struct attune_worker *worker, uint8_t *again)
+{
+    const struct attune_plan *plan = worker->plan;
+    const int shown = worker->execution->lse.base != NULL || worker->execution->alignments.base != NULL;
+    for (int64_t row = 0, end; row < worker->row_count; row = end) {
+        end = run_end(worker, row);
+        if (end == row) {
+            again[end++] = !attune_core_finish(worker, row, worker->max[row], worker->sum[row],
+                                               worker->out + row * plan->ldo);
+            continue;
+        }
+        struct attune_finish_args finish = {.o = worker->out + row * plan->ldo, .ldo = plan->ldo,
+                                            .m = end - row, .e = plan->shape.e,
+                                            .sum = worker->sum + row, .scale = plan->out_scale,
+                                            .out = attune_core_out_row(worker, &worker->rows[row]),
+                                            .ldout = worker->execution->out.stride_t,
+                                            .flawed = again + row};
+        memset(again + row, 0, (size_t)(end - row));
+        if (finish.out != NULL)
+            plan->kernel.finish(&finish);
+        for (int64_t i = row; shown && i < end; i++)
+            if (!again[i])
+                finish_rest(worker, &worker->rows[i], worker->max[i], worker->sum[i]);
+    }
 }

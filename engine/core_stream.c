@@ -50,6 +50,10 @@ static void reset_rows(struct attune_worker *worker, int with_sink)
 static void clear_unattended(struct attune_worker *worker, struct attune_block *block)
 {
     const struct attune_plan *plan = worker->plan;
+    if (plan->kernel.wsum_rows != NULL) {
+        attune_core_clear_rows(worker, block);
+        return;
+    }
     int64_t width = plan->kernel.row[ATTUNE_OP_WSUM]->width, e = plan->shape.e;
     const uint8_t *attended = attune_core_attended(worker, 0, block->first, block->count);
     int64_t panels = (e + width - 1) / width, stride = plan->tiles.kv_block * width;
@@ -94,6 +98,10 @@ static void stream_tile(struct attune_worker *worker, const struct attune_block 
                                           .row_sum = worker->sum + row,
                                           .alpha = worker->alpha + row};
     plan->kernel.softmax(&softmax);
+    if (plan->kernel.wsum_rows != NULL) {
+        attune_core_wsum_rows(worker, block, row, rows, low, count);
+        return;
+    }
     struct attune_wsum_args wsum = {.p = worker->scores, .ldp = plan->lds, .m = rows,
                                     .v = block->values + low * block->value_stride,
                                     .ldv = block->value_stride, .panel_stride = block->value_panel,

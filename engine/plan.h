@@ -105,11 +105,13 @@ struct attune_kernel_choice {
     attune_expand_rows_fn *expand_rows;
     attune_expand_panels_fn *expand_panels;
     attune_score_dot_fn *score_dot;
+    attune_score_rows_fn *score_rows; /* NULL: score_dot */
     attune_score_tanh_fn *score_tanh;
     attune_score_direct_fn *score_direct;
     attune_adjust_fn *adjust;
     attune_softmax_fn *softmax;
     attune_wsum_fn *wsum;
+    attune_wsum_rows_fn *wsum_rows; /* NULL: wsum */
     attune_tile_fn *tile; /* instead of the three, where scores are neither adjusted nor shown; or NULL */
     attune_merge_fn *merge;
     attune_finish_fn *finish;
@@ -130,7 +132,7 @@ struct attune_worker_layout {
     size_t state;    /* lstm: h, h and c of q_block rows */
     size_t again;    /* q_block bytes */
     size_t exact;    /* kv_block + e doubles */
-    size_t careful;  /* one kv block of values, packed: see attune_worker.careful */
+    size_t careful;  /* one kv block of values (after its scales, for rows): see attune_worker.careful */
     size_t tags;     /* slots int64: which kv block a slot holds */
     size_t keys, values, key_peak; /* slots of packed kv blocks */
     size_t scratch;  /* projections: gathered rows, result rows, oneDNN's */

@@ -45,8 +45,7 @@ static void choose_tile(struct attune_plan *plan)
     const struct attune_kernel *score = plan->kernel.row[ATTUNE_OP_SCORE_DOT];
     const struct attune_kernel *softmax = plan->kernel.row[ATTUNE_OP_SOFTMAX];
     const struct attune_kernel *wsum = plan->kernel.row[ATTUNE_OP_WSUM], *kernel = NULL;
-    if (score == NULL || score->layout != ATTUNE_PANELS || softmax->terms != 2 || plan->shown ||
-        plan->needs_all)
+    if (score == NULL || wsum == NULL || softmax->terms != 2 || plan->shown || plan->needs_all)
         return;
     while ((kernel = attune_model_next(&plan->asked, ATTUNE_OP_TILE, kernel)) != NULL)
         if (kernel->width == score->width && kernel->width == wsum->width) {
@@ -62,6 +61,7 @@ enum attune_status attune_plan_choose_core(struct attune_plan *plan)
     if (status != ATTUNE_OK)
         return status;
     TAKE_CHOSEN(SCORE_DOT, score_dot);
+    TAKE_CHOSEN(SCORE_ROWS, score_rows);
     TAKE_CHOSEN(SCORE_TANH, score_tanh);
     TAKE_CHOSEN(EXPAND_ROWS, expand_rows);
     TAKE_CHOSEN(EXPAND_PANELS, expand_panels);
@@ -70,6 +70,7 @@ enum attune_status attune_plan_choose_core(struct attune_plan *plan)
     TAKE_CHOSEN(ADJUST, adjust);
     TAKE_CHOSEN(SOFTMAX, softmax);
     TAKE_CHOSEN(WSUM, wsum);
+    TAKE_CHOSEN(WSUM_ROWS, wsum_rows);
     choose_tile(plan);
     TAKE_CHOSEN(MERGE, merge);
     TAKE_CHOSEN(FINISH, finish);

@@ -45,8 +45,7 @@ static void size_operands(struct attune_plan *plan)
     switch (shape->kind) {
     case ATTUNE_SCORE_DOT:
         plan->key_columns = plan->query_columns = shape->d;
-        plan->keys_packed = plan->kernel.row[ATTUNE_OP_SCORE_DOT]->layout == ATTUNE_PANELS ||
-                            plan->key.dtype != ATTUNE_F32;
+        plan->keys_packed = plan->kernel.score_rows == NULL;
         break;
     case ATTUNE_SCORE_TANH:
         plan->key_columns = plan->query_columns = plan->fold.a_pad;
@@ -65,7 +64,7 @@ static void size_blocks(struct attune_plan *plan)
 {
     const struct attune_shape *shape = &plan->shape;
     const struct attune_choice *choice = &plan->choice;
-    const struct attune_kernel *kernel = plan->kernel.row[attune_model_score((int32_t)shape->kind)];
+    const struct attune_kernel *kernel = attune_choice_score(choice, (int32_t)shape->kind);
     plan->ordered = shape->kind == ATTUNE_SCORE_LSTM;
     plan->tiles = (struct attune_tiles){
         .strip = choice->strip,
@@ -149,6 +148,10 @@ static void size_workers(struct attune_plan *plan)
  * they are brought into panels of columns. */
 static void size_values(struct attune_plan *plan)
 {
+    if (plan->kernel.wsum_rows != NULL) {
+        plan->value_stride = plan->value.stride_t;
+        return;
+    }
     int64_t width = plan->kernel.row[ATTUNE_OP_WSUM]->width, e = plan->shape.e;
     int few = plan->rows <= DIRECT_VALUES_ROWS;
     plan->values_packed = plan->value.dtype != ATTUNE_F32 || !few;
@@ -168,6 +171,15 @@ static size_t take(size_t *used, int64_t bytes)
     size_t at = *used;
     *used += (size_t)round_up(bytes, CACHE_LINE);
     return at;
+}
+
+/* See attune_worker.careful. */
+static int64_t careful_bytes(const struct attune_plan *plan)
+{
+    int64_t keys = plan->tiles.kv_block, e = plan->shape.e, floats = (int64_t)sizeof(float);
+    if (plan->kernel.wsum_rows != NULL)
+        return keys * (floats + e * (int64_t)attune_dtype_size(plan->value.dtype));
+    return keys * floats * round_up(e, plan->kernel.row[ATTUNE_OP_WSUM]->width);
 }
 
 static size_t scratch_size(const struct attune_plan *plan)
@@ -225,8 +237,7 @@ static void lay_out_worker(struct attune_plan *plan)
     worker->key_peak = take(&used, shape->kind == ATTUNE_SCORE_TANH
                                        ? plan->slots * tiles->kv_block * floats : 0);
     worker->values = take(&used, plan->slots * values * floats);
-    worker->careful = take(&used, round_up(shape->e, plan->kernel.row[ATTUNE_OP_WSUM]->width) *
-                                      tiles->kv_block * floats);
+    worker->careful = take(&used, careful_bytes(plan));
     worker->scratch = take(&used, (int64_t)scratch_size(plan));
     worker->size = used;
 }

@@ -228,6 +228,7 @@ static unsigned scores_of(enum attune_operation operation)
 {
     switch (operation) {
     case ATTUNE_OP_SCORE_DOT:
+    case ATTUNE_OP_SCORE_ROWS:
         return 1u << ATTUNE_KEY_DOT;
     case ATTUNE_OP_SCORE_TANH:
     case ATTUNE_OP_SCORE_DIRECT:
@@ -259,6 +260,10 @@ static int check_kernels(const struct attune_key *key, const struct attune_choic
                                     attune_operation_word((enum attune_operation)i));
         if (!(scores_of(kernel->operation) >> key->score & 1u))
             return attune_fault_set(fault, 0, "kernel: %s is not for this score kind", kernel->name);
+        if ((i == ATTUNE_OP_SCORE_ROWS && kernel->dtype != key->dtype_k) ||
+            (i == ATTUNE_OP_WSUM_ROWS && kernel->dtype != key->dtype_v))
+            return attune_fault_set(fault, 0, "kernel: %s reads another type than the key's",
+                                    kernel->name);
         if (!attune_kernel_usable(kernel, features))
             return attune_fault_set(fault, 0, "kernel: this CPU, or the ceiling in force, cannot run %s",
                                     kernel->name);

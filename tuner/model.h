@@ -50,7 +50,7 @@ enum attune_operation attune_model_complete(const struct attune_model_problem *p
 const struct attune_kernel *attune_model_next(const struct attune_model_problem *problem,
                                               enum attune_operation operation,
                                               const struct attune_kernel *previous);
-/* The operation that makes the scores. */
-enum attune_operation attune_model_score(int32_t score);
+/* The kernel of a complete choice that makes the scores. */
+const struct attune_kernel *attune_choice_score(const struct attune_choice *choice, int32_t score);
 
 #endif

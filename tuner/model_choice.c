@@ -7,8 +7,8 @@
 
 #include "tuner/model.h"
 
-/* With so few query rows to a key, bringing keys into panels costs more than it saves. */
-#define ROWS_LAYOUT_MAX 8
+/* With so few query rows to a key, bringing keys and values into panels costs more than it saves. */
+#define FEW_ROWS 8
 
 static int64_t round_up(int64_t value, int64_t step)
 {
@@ -25,14 +25,12 @@ const struct attune_kernel *attune_model_next(const struct attune_model_problem 
     return previous;
 }
 
-/* A PANELS kernel needs a full tile of rows to pay; few rows take the one with the fewest. */
+/* A kernel of panels needs a full tile of rows to pay; few rows take the one with the fewest. */
 static const struct attune_kernel *fit_rows(const struct attune_model_problem *problem,
-                                            enum attune_operation operation, int32_t layout)
+                                            enum attune_operation operation)
 {
     const struct attune_kernel *best = NULL, *kernel = NULL;
     while ((kernel = attune_model_next(problem, operation, kernel)) != NULL) {
-        if (operation == ATTUNE_OP_SCORE_DOT && kernel->layout != layout)
-            continue;
         if (best != NULL && strcmp(kernel->isa, best->isa) != 0)
             break;
         if (best == NULL || (problem->rows < best->rows && kernel->rows < best->rows))
@@ -41,33 +39,71 @@ static const struct attune_kernel *fit_rows(const struct attune_model_problem *p
     return best;
 }
 
+static const struct attune_kernel *for_type(const struct attune_model_problem *problem,
+                                            enum attune_operation operation, int32_t dtype)
+{
+    const struct attune_kernel *kernel = NULL;
+    do
+        kernel = attune_model_next(problem, operation, kernel);
+    while (kernel != NULL && kernel->dtype != dtype);
+    return kernel;
+}
+
+/* Whether keys, or values, are read by rows where they lie: as a choice that names a kernel says. */
+static int reads_rows(const struct attune_model_problem *problem, const struct attune_choice *choice,
+                      enum attune_operation by_rows, enum attune_operation by_panels)
+{
+    if (choice->kernel[by_rows] != NULL || choice->kernel[by_panels] != NULL)
+        return choice->kernel[by_rows] != NULL;
+    return problem->rows <= FEW_ROWS;
+}
+
+/* An operation of the other of the two forms. */
+static int is_idle(const struct attune_model_problem *problem, const struct attune_choice *choice,
+                   enum attune_operation operation)
+{
+    switch (operation) {
+    case ATTUNE_OP_SCORE_DOT:
+    case ATTUNE_OP_SCORE_ROWS:
+        return reads_rows(problem, choice, ATTUNE_OP_SCORE_ROWS, ATTUNE_OP_SCORE_DOT) !=
+               (operation == ATTUNE_OP_SCORE_ROWS);
+    case ATTUNE_OP_WSUM:
+    case ATTUNE_OP_WSUM_ROWS:
+        return reads_rows(problem, choice, ATTUNE_OP_WSUM_ROWS, ATTUNE_OP_WSUM) !=
+               (operation == ATTUNE_OP_WSUM_ROWS);
+    default:
+        return 0;
+    }
+}
+
 static const struct attune_kernel *choose_kernel(const struct attune_model_problem *problem,
                                                  enum attune_operation operation)
 {
-    const struct attune_kernel *kernel = NULL;
     switch (operation) {
     case ATTUNE_OP_SCORE_DOT:
-        if (problem->rows <= ROWS_LAYOUT_MAX)
-            kernel = fit_rows(problem, operation, ATTUNE_ROWS);
-        return kernel != NULL ? kernel : fit_rows(problem, operation, ATTUNE_PANELS);
     case ATTUNE_OP_SCORE_TANH:
     case ATTUNE_OP_WSUM:
-        return fit_rows(problem, operation, ATTUNE_PANELS);
+        return fit_rows(problem, operation);
+    case ATTUNE_OP_SCORE_ROWS:
+        return for_type(problem, operation, problem->key.dtype_k);
+    case ATTUNE_OP_WSUM_ROWS:
+        return for_type(problem, operation, problem->key.dtype_v);
     default:
         return attune_model_next(problem, operation, NULL);
     }
 }
 
-enum attune_operation attune_model_score(int32_t score)
+const struct attune_kernel *attune_choice_score(const struct attune_choice *choice, int32_t score)
 {
     static const enum attune_operation operations[] = {ATTUNE_OP_SCORE_DOT, ATTUNE_OP_SCORE_TANH,
                                                        ATTUNE_OP_LSTM};
-    return operations[score];
+    const struct attune_kernel *rows = choice->kernel[ATTUNE_OP_SCORE_ROWS];
+    return rows != NULL ? rows : choice->kernel[operations[score]];
 }
 
 static void choose_tiles(const struct attune_model_problem *problem, struct attune_choice *choice)
 {
-    const struct attune_kernel *score = choice->kernel[attune_model_score(problem->key.score)];
+    const struct attune_kernel *score = attune_choice_score(choice, problem->key.score);
     const int lstm = problem->key.score == ATTUNE_KEY_LSTM;
     const int64_t units = lstm ? round_up(problem->key.n, score->width) : 0;
     const struct attune_model_input input = {
@@ -102,7 +138,8 @@ enum attune_operation attune_model_complete(const struct attune_model_problem *p
 {
     for (int32_t i = 0; i < ATTUNE_OP_COUNT; i++) {
         const enum attune_operation operation = (enum attune_operation)i;
-        if (choice->kernel[i] != NULL || !attune_operation_serves(operation, problem->key.score))
+        if (choice->kernel[i] != NULL || !attune_operation_serves(operation, problem->key.score) ||
+            is_idle(problem, choice, operation))
             continue;
         choice->kernel[i] = choose_kernel(problem, operation);
         if (choice->kernel[i] == NULL)

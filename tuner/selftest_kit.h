@@ -24,6 +24,8 @@ typedef void attune_check_fn(struct attune_check *check);
 int64_t attune_check_round_up(int64_t value, int64_t step);
 /* `count` floats, uniform in -spread .. spread; 0: untouched. */
 float *attune_check_floats(struct attune_check *check, int64_t count, float spread);
+/* `count` finite elements of the kernel's source type, and what they mean. */
+void attune_check_source(struct attune_check *check, int64_t count, void *src, double *value);
 /* Begins a case of the check: its memory is that of the case before. */
 void attune_check_begin(struct attune_check *check);
 /* got must be within `bound` of want; the same infinity; NaN never is. */
@@ -33,12 +35,13 @@ void attune_check_near(struct attune_check *check, float got, double want, doubl
 void attune_check_untouched(struct attune_check *check, float got, const char *what, int64_t i,
                             int64_t j);
 
-/* selftest_score.c, selftest_sum.c, selftest_tile.c */
-attune_check_fn attune_check_score_dot, attune_check_fold, attune_check_expand_rows,
-    attune_check_expand_panels, attune_check_score_tanh, attune_check_score_direct, attune_check_lstm;
+/* selftest_score.c, selftest_rows.c, selftest_sum.c, selftest_tile.c */
+attune_check_fn attune_check_score_dot, attune_check_score_rows, attune_check_fold,
+    attune_check_expand_rows, attune_check_expand_panels, attune_check_score_tanh,
+    attune_check_score_direct, attune_check_lstm;
 attune_check_fn attune_check_pack_keys, attune_check_pack_values, attune_check_adjust,
-    attune_check_softmax, attune_check_wsum, attune_check_merge, attune_check_finish,
-    attune_check_weights, attune_check_probe_fma, attune_check_probe_read;
+    attune_check_softmax, attune_check_wsum, attune_check_wsum_rows, attune_check_merge,
+    attune_check_finish, attune_check_weights, attune_check_probe_fma, attune_check_probe_read;
 attune_check_fn attune_check_tile;
 
 #endif

@@ -8,8 +8,10 @@
 #include <string.h>
 
 /* Kernels whose time shows in a whole execution; the others run once a row, or only for odd rows. */
-static const enum attune_operation timed[] = {ATTUNE_OP_SCORE_DOT, ATTUNE_OP_SCORE_TANH,
-                                              ATTUNE_OP_LSTM, ATTUNE_OP_SOFTMAX, ATTUNE_OP_WSUM};
+static const enum attune_operation timed[] = {ATTUNE_OP_SCORE_DOT, ATTUNE_OP_SCORE_ROWS,
+                                              ATTUNE_OP_SCORE_TANH, ATTUNE_OP_LSTM,
+                                              ATTUNE_OP_SOFTMAX, ATTUNE_OP_WSUM,
+                                              ATTUNE_OP_WSUM_ROWS};
 enum { TIMED = sizeof timed / sizeof *timed };
 
 int attune_space_varies(enum attune_operation operation)
@@ -65,7 +67,8 @@ static void vary_kernel(const struct attune_model_problem *problem, enum attune_
 static void vary_instruction_set(const struct attune_model_problem *problem,
                                  struct attune_space *space)
 {
-    const enum attune_operation score = attune_model_score(problem->key.score);
+    const enum attune_operation score =
+        attune_choice_score(&space->choice[0], problem->key.score)->operation;
     const struct attune_kernel *kernel = NULL;
     while ((kernel = attune_model_next(problem, score, kernel)) != NULL) {
         struct attune_model_problem narrow = *problem;
@@ -93,7 +96,7 @@ static void vary_tiles(const struct attune_model_problem *problem, int64_t rows,
     static const int32_t steps[] = {1, 2, 3, 4, 6, 8}, tiles[] = {1, 2, 3, 4, 6, 8, 12, 16};
     static const int32_t passes[] = {32, 64, 96, 128, 192, 256};
     const int32_t strip = space->choice[0].strip;
-    const int32_t tile = space->choice[0].kernel[attune_model_score(problem->key.score)]->rows;
+    const int32_t tile = attune_choice_score(&space->choice[0], problem->key.score)->rows;
     int32_t values[8], count = 0;
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         if ((steps[i] - 1) * (int64_t)ATTUNE_KEY_STEP < problem->t_k)

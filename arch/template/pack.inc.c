@@ -5,34 +5,18 @@
  * compile-time constant. Bound: reading and writing memory; packing runs once for many query rows.
  */
 #include "arch/kernels.h"
-#include "arch/registry.h"
-
-VINLINE vf pack_load(const void *src, int64_t at, const int dtype)
-{
-    if (dtype == ATTUNE_PACK_F16) return vload_f16((const uint16_t *)src + at);
-    if (dtype == ATTUNE_PACK_BF16) return vload_bf16((const uint16_t *)src + at);
-    if (dtype == ATTUNE_PACK_I8) return vload_i8((const int8_t *)src + at);
-    return vload((const float *)src + at);
-}
-
-VINLINE vf pack_load_tail(const void *src, int64_t at, int64_t n, const int dtype)
-{
-    if (dtype == ATTUNE_PACK_F16) return vload_f16_tail((const uint16_t *)src + at, n);
-    if (dtype == ATTUNE_PACK_BF16) return vload_bf16_tail((const uint16_t *)src + at, n);
-    if (dtype == ATTUNE_PACK_I8) return vload_i8_tail((const int8_t *)src + at, n);
-    return vload_tail((const float *)src + at, n);
-}
+#include "arch/simd/f32_load.h"
 
 /* The first n lanes from src[at], scaled, the rest 0; n may be negative. Padding is cut after the
  * product: an infinite scale would make NaN of it. */
 VINLINE vf pack_lanes(const void *src, int64_t at, int64_t n, const float *scale, const int dtype)
 {
     if (n >= VLANES) {
-        const vf x = pack_load(src, at, dtype);
+        const vf x = vload_as(src, at, dtype);
         return scale ? vmul(x, vset1(*scale)) : x;
     }
     if (n <= 0) return vzero();
-    const vf x = pack_load_tail(src, at, n, dtype);
+    const vf x = vload_as_tail(src, at, n, dtype);
     return scale ? vkeep(vmul(x, vset1(*scale)), n) : x;
 }
 
@@ -53,7 +37,7 @@ VINLINE int64_t pack_keys_whole(const struct attune_pack_keys_args *args, int64_
         int64_t at = key * stride + term;
         vf block[VLANES];
         _Pragma("GCC unroll 16") for (int l = 0; l < VLANES; l++, at += stride)
-            block[l] = pack_load(args->src, at, dtype);
+            block[l] = vload_as(args->src, at, dtype);
         if (scaled)
             _Pragma("GCC unroll 16") for (int l = 0; l < VLANES; l++) block[l] =
                 vmul(block[l], vbroadcast(pack_scale(args->scale, args->scale_stride, key + l)));
@@ -121,7 +105,7 @@ VINLINE void pack_values_whole(const struct attune_pack_values_args *args, const
         for (int64_t c = 0, panel = 0; c < args->e; c += args->width, panel += args->panel_stride)
             _Pragma("GCC unroll 4") for (int64_t l = 0; l < args->width; l += VLANES)
             {
-                const vf x = pack_load(args->src, j * args->stride + c + l, dtype);
+                const vf x = vload_as(args->src, j * args->stride + c + l, dtype);
                 vstore(args->dst + panel + j * args->width + l, scaled ? vmul(x, scale) : x);
             }
     }

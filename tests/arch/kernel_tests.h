@@ -16,10 +16,11 @@
 typedef void kernel_test_fn(const struct attune_kernel *kernel);
 #define KERNEL_TESTS(X)                                                                            \
     X(PACK_KEYS, pack_keys) X(PACK_VALUES, pack_values) X(FOLD, fold) X(EXPAND_ROWS, expand_rows)  \
-    X(EXPAND_PANELS, expand_panels) X(SCORE_DOT, score_dot) X(SCORE_TANH, score_tanh)              \
-    X(SCORE_DIRECT, score_direct) X(ADJUST, adjust) X(SOFTMAX, softmax) X(WSUM, wsum) X(TILE, tile) \
-    X(MERGE, merge) X(FINISH, finish) X(WEIGHTS, weights) X(LSTM, lstm) X(PROBE_FMA, probe_fma)    \
-    X(PROBE_READ, probe_read) X(PROBE_TANH, probe_tanh) X(PROBE_EXP, probe_exp)
+    X(EXPAND_PANELS, expand_panels) X(SCORE_DOT, score_dot) X(SCORE_ROWS, score_rows)              \
+    X(SCORE_TANH, score_tanh) X(SCORE_DIRECT, score_direct) X(ADJUST, adjust) X(SOFTMAX, softmax)  \
+    X(WSUM, wsum) X(WSUM_ROWS, wsum_rows) X(TILE, tile) X(MERGE, merge) X(FINISH, finish)          \
+    X(WEIGHTS, weights) X(LSTM, lstm) X(PROBE_FMA, probe_fma) X(PROBE_READ, probe_read)            \
+    X(PROBE_TANH, probe_tanh) X(PROBE_EXP, probe_exp)
 #define X(name, word) kernel_test_fn test_##word;
 KERNEL_TESTS(X)
 #undef X
@@ -38,6 +39,11 @@ float *test_floats(int64_t count, enum test_side side);
 enum test_fill { TEST_NORMAL, TEST_EQUAL, TEST_ZERO, TEST_DENORMAL, TEST_INF, TEST_NAN, TEST_FILLS };
 const char *test_fill_name(enum test_fill fill);
 void test_fill_floats(float *x, int64_t count, enum test_fill fill);
+/* The same in any element type (enum attune_pack_dtype); int8 knows no special number, and has -128
+ * instead. */
+void test_fill_typed(int32_t dtype, void *dst, int64_t count, enum test_fill fill);
+float test_typed_value(int32_t dtype, const void *src, int64_t at);
+size_t test_typed_size(int32_t dtype);
 /* In [0, 1), the same sequence in every run. */
 float test_random(void);
 

@@ -24,35 +24,11 @@ static int64_t round_up(int64_t n, int64_t step)
     return (n + step - 1) / step * step;
 }
 
-static float half_value(uint16_t bits)
-{
-    const int exponent = bits >> 10 & 31, mantissa = bits & 1023;
-    const float sign = bits & 0x8000 ? -1.0f : 1.0f;
-    if (exponent == 31) return mantissa ? NAN : sign * INFINITY;
-    if (exponent == 0) return sign * (float)mantissa * 0x1p-24f;
-    return sign * ldexpf((float)(mantissa + 1024), exponent - 25);
-}
-
-static float source_value(const struct attune_kernel *kernel, const void *src, int64_t at)
-{
-    uint32_t bits;
-    float value;
-    switch (kernel->dtype) {
-    case ATTUNE_PACK_F16: return half_value(((const uint16_t *)src)[at]);
-    case ATTUNE_PACK_I8: return (float)((const int8_t *)src)[at];
-    case ATTUNE_PACK_BF16:
-        bits = (uint32_t)((const uint16_t *)src)[at] << 16;
-        memcpy(&value, &bits, sizeof value);
-        return value;
-    default: return ((const float *)src)[at];
-    }
-}
-
 /* Random bits: every class of number of every type turns up. */
 static void make_source(const struct attune_kernel *kernel, const struct pack_case *c,
                         struct pack_source *s)
 {
-    const size_t element = kernel->dtype == ATTUNE_PACK_F32 ? 4 : kernel->dtype == ATTUNE_PACK_I8 ? 1 : 2;
+    const size_t element = test_typed_size(kernel->dtype);
     s->stride = c->d + 3;
     const size_t size = c->n > 0 ? (size_t)((c->n - 1) * s->stride + c->d) * element : 0;
     unsigned char *bytes = test_take(size, c->side);
@@ -71,7 +47,7 @@ static void check_element(const struct attune_kernel *kernel, const struct pack_
 {
     float want = 0.0f;
     if (real) {
-        want = source_value(kernel, s->src, j * s->stride + t);
+        want = test_typed_value(kernel->dtype, s->src, j * s->stride + t);
         if (s->scale) want *= s->scale[2 * j];
     }
     if (!test_same_bits(&got, &want, 1) && !(isnan(got) && isnan(want)))

@@ -213,23 +213,40 @@ void test_merge(const struct attune_kernel *kernel)
             run_merge(kernel, parts, e[i], (int)(parts % 2), (enum test_side)((i + parts) % 2));
 }
 
+/* The quotient in float64, a little to either side: in the middle between two floats both are right. */
+static int right_quotient(float got, float o, float sum, float scale)
+{
+    const double want = (double)o / (double)sum;
+    return got == (float)(want * (1 + 0x1p-44)) * scale || got == (float)(want * (1 - 0x1p-44)) * scale;
+}
+
+/* Rows of which the last has another sum, one float apart from each other. */
 static void run_finish(const struct attune_kernel *kernel, int64_t e, enum test_fill fill, float sum,
                        enum test_side side)
 {
+    enum { M = 3 };
     test_case_begin(kernel, "e %d, %s over %g, side %d", (int)e, test_fill_name(fill), (double)sum,
                     (int)side);
-    float *o = test_floats(e, side), *out = test_floats(e, side);
-    test_fill_floats(o, e, fill);
-    const struct attune_finish_args args = {o, e, sum, 0.75f, out};
-    const int held = kernel->run.finish(&args);
-    int want_held = 1;
-    for (int64_t c = 0; c < e; c++) {
-        const float want = o[c] / sum * 0.75f;
-        want_held &= isfinite(want) && fpclassify(o[c]) != FP_SUBNORMAL;
-        if (!test_same_bits(out + c, &want, 1) && !(isnan(out[c]) && isnan(want)))
-            test_case_fail("out[%d] is %.9g, not %.9g", (int)c, (double)out[c], (double)want);
+    const int64_t size = (M - 1) * (e + 1) + e;
+    float *o = test_floats(size, side), *out = test_floats(size, side), *sums = test_floats(M, side);
+    uint8_t *flawed = test_take(M, side);
+    test_fill_floats(o, size, fill);
+    for (int64_t i = 0; i < M; i++) sums[i] = i + 1 < M ? sum : 3.0f;
+    for (int64_t at = 0; at < size; at++) out[at] = -77;
+    const struct attune_finish_args args = {o, e + 1, M, e, sums, 0.75f, out, e + 1, flawed};
+    kernel->run.finish(&args);
+    for (int64_t i = 0; i < M; i++) {
+        int held = 1;
+        for (int64_t c = 0; c < e; c++) {
+            const float x = o[i * (e + 1) + c];
+            held &= isfinite(x / sums[i] * 0.75f) && fpclassify(x) != FP_SUBNORMAL;
+        }
+        for (int64_t c = 0; c < e && held; c++)
+            if (!right_quotient(out[i * (e + 1) + c], o[i * (e + 1) + c], sums[i], 0.75f))
+                test_case_fail("out[%d][%d] is %.9g", (int)i, (int)c, (double)out[i * (e + 1) + c]);
+        if (flawed[i] != !held) test_case_fail("flawed[%d] is %d", (int)i, flawed[i]);
+        if (i + 1 < M && out[i * (e + 1) + e] != -77.0f) test_case_fail("wrote between rows");
     }
-    if ((held != 0) != want_held) test_case_fail("held is %d", held);
     test_case_end();
 }
 
@@ -237,11 +254,11 @@ void test_finish(const struct attune_kernel *kernel)
 {
     const int64_t lanes = kernel->lanes;
     const int64_t e[] = {0, 1, lanes - 1, lanes, lanes + 1, 3 * lanes + 2, 150};
-    const float sums[] = {1.0f, 3.7f, 0.0f, INFINITY, NAN};
+    const float sums[] = {1.0f, 3.7f, 0.0f, INFINITY, NAN, 0x1p-110f, 0x1.8p110f};
     for (int i = 0; i < 7; i++)
         for (int fill = 0; fill < TEST_FILLS; fill++)
-            run_finish(kernel, e[i], (enum test_fill)fill, sums[(i + fill) % 5],
+            run_finish(kernel, e[i], (enum test_fill)fill, sums[(i + fill) % 7],
                        (enum test_side)((i + fill) % 2));
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 7; i++)
         run_finish(kernel, lanes + 1, TEST_NORMAL, sums[i], TEST_AT_END);
 }

@@ -112,7 +112,7 @@ static const struct attune_kernel *sibling(const struct attune_kernel *kernel,
         const struct attune_kernel *other = attune_kernel_at(i);
         const int fits = operation == ATTUNE_OP_SOFTMAX
                              ? other->terms == 2
-                             : other->width == kernel->width && other->layout == ATTUNE_PANELS;
+                             : other->width == kernel->width;
         if (other->operation == operation && fits && strcmp(other->isa, kernel->isa) == 0)
             return other;
     }
@@ -131,7 +131,7 @@ static void check_three(const struct attune_kernel *kernel, const struct tile_op
         return;
     }
     float *s = test_floats(a->m * a->lds, TEST_AT_END), *alpha = test_floats(a->m, TEST_AT_END);
-    const struct attune_score_dot_args score = {a->q, a->ldq, a->m, a->k, 0, a->n, a->d, s, a->lds};
+    const struct attune_score_dot_args score = {a->q, a->ldq, a->m, a->k, a->n, a->d, s, a->lds};
     dot->run.score_dot(&score);
     for (int64_t i = 0; i < a->m; i++)
         for (int64_t j = 0; j < a->n; j++)

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Weighted sums of value rows where the caller has them, of any element type, for a few query rows.
+ * Needs a vocabulary; defines the wrappers of WSUM_ROWS(isa, variant, requires, rows, vectors, dtype),
+ * whose numbers are compile-time constants: rows <= 4, and rows * vectors + vectors + 1 <= VREGISTERS.
+ */
+#include "arch/kernels.h"
+#include "arch/simd/f32_load.h"
+
+/* Keys are taken WSUM_BYTES of values at a time: few enough that memory is read almost in order and what
+ * was asked for ahead lies in L1 still, enough that loading and storing the sums costs little. */
+enum { WSUM_ROWS_MOST = 4, WSUM_VECTORS_MOST = 8, WSUM_KEYS_LEAST = 16, WSUM_BYTES = 8192 };
+enum { WSUM_KEYS = 64 }; /* of one chunk at most */
+
+/* Lines to ask for, in the order of memory, which the hardware's prefetchers follow, whatever the order
+ * of the panels: from DRAM 39 against 29 GB/s on Zen 5. */
+struct wsum_rows_fetch {
+    const char *row;
+    int64_t at, bytes, stride;
+};
+
+/* A tile's place: some rows, some columns, the keys of a chunk. Strides of v are bytes. */
+struct wsum_rows_tile {
+    const float *p, *alpha;
+    const char *v;
+    float *o;
+    int64_t ldp, ldv, ldo, n;
+    int64_t columns; /* of the one vector of a masked tile */
+};
+
+VINLINE void wsum_rows_ask(struct wsum_rows_fetch *fetch, const int lines)
+{
+    _Pragma("GCC unroll 8") for (int i = 0; i < lines; i++)
+    {
+        vprefetch(fetch->row + fetch->at);
+        fetch->at += 64;
+        if (fetch->at >= fetch->bytes) {
+            fetch->at = 0;
+            fetch->row += fetch->stride;
+        }
+    }
+}
+
+/* Bound: rows * vectors FMA against vectors + rows loads a key. Without alpha the sums go on as they
+ * are. */
+VINLINE void wsum_rows_tile(const struct wsum_rows_tile *tile, struct wsum_rows_fetch *from,
+                            const int rows, const int vectors, const int masked, const int dtype)
+{
+    const int64_t size = vsize_of(dtype), n = tile->n, ldv = tile->ldv, columns = tile->columns;
+    struct wsum_rows_fetch fetch = *from;
+    const float *p[WSUM_ROWS_MOST];
+    const char *v = tile->v;
+    vf sum[WSUM_ROWS_MOST][WSUM_VECTORS_MOST];
+    _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++)
+    {
+        const float *o = tile->o + i * tile->ldo;
+        const vf alpha = tile->alpha ? vbroadcast(tile->alpha + i) : vset1(1.0f);
+        p[i] = tile->p + i * tile->ldp;
+        _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
+            sum[i][c] = vmul(alpha, masked ? vload_tail(o, columns) : vload(o + c * VLANES));
+    }
+    _Pragma("GCC unroll 2") for (int64_t j = 0; j < n; j++, v += ldv)
+    {
+        vf value[WSUM_VECTORS_MOST];
+        wsum_rows_ask(&fetch, (int)((vectors * VLANES * size + 63) / 64));
+        _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
+            value[c] = masked ? vload_as_tail(v, 0, columns, dtype) : vload_as(v, c * VLANES, dtype);
+        _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++)
+        {
+            const vf weight = vbroadcast(p[i] + j);
+            _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
+                sum[i][c] = vfma(weight, value[c], sum[i][c]);
+        }
+    }
+    _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++)
+        _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
+        {
+            float *o = tile->o + i * tile->ldo + c * VLANES;
+            if (masked)
+                vstore_tail(o, sum[i][c], columns);
+            else
+                vstore(o, sum[i][c]);
+        }
+    *from = fetch;
+}
+
+#define WSUM_ROWS_PANEL(count)                                                                     \
+    case count:                                                                                    \
+        if (count <= vectors)                                                                      \
+            wsum_rows_tile(&tile, fetch, rows, count <= vectors ? count : 1, 0, dtype);            \
+        break;
+
+/* All columns of some rows, in panels as even as can be: narrow ones have too few chains. */
+VINLINE void wsum_rows_strip(struct wsum_rows_tile tile, int64_t e, struct wsum_rows_fetch *fetch,
+                             const int rows, const int vectors, const int dtype)
+{
+    int64_t left = e / VLANES;
+    while (left > 0) {
+        const int64_t panels = (left + vectors - 1) / vectors, take = (left + panels - 1) / panels;
+        switch (take) {
+            WSUM_ROWS_PANEL(1) WSUM_ROWS_PANEL(2) WSUM_ROWS_PANEL(3) WSUM_ROWS_PANEL(4)
+            WSUM_ROWS_PANEL(5) WSUM_ROWS_PANEL(6) WSUM_ROWS_PANEL(7) WSUM_ROWS_PANEL(8)
+        default:
+            break;
+        }
+        left -= take;
+        tile.v += take * VLANES * vsize_of(dtype);
+        tile.o += take * VLANES;
+    }
+    tile.columns = e % VLANES;
+    if (VLANES > 1 && tile.columns > 0) wsum_rows_tile(&tile, fetch, rows, 1, 1, dtype);
+}
+
+/* The scale of a key goes into its weight. */
+VINLINE void wsum_rows_scale(struct wsum_rows_tile *tile, const float *scale, int64_t rows, float *to)
+{
+    for (int64_t j = 0; j < tile->n; j += VLANES) {
+        const int64_t count = tile->n - j < VLANES ? tile->n - j : VLANES;
+        const vf factor = vload_tail(scale + j, count);
+        for (int64_t i = 0; i < rows; i++)
+            vstore(to + i * WSUM_KEYS + j, vmul(vload_tail(tile->p + i * tile->ldp + j, count), factor));
+    }
+    tile->p = to;
+    tile->ldp = WSUM_KEYS;
+}
+
+VINLINE int64_t wsum_rows_chunk(int64_t row_bytes)
+{
+    const int64_t keys = WSUM_BYTES / row_bytes / WSUM_KEYS_LEAST * WSUM_KEYS_LEAST;
+    return keys < WSUM_KEYS_LEAST ? WSUM_KEYS_LEAST : keys > WSUM_KEYS ? WSUM_KEYS : keys;
+}
+
+#define WSUM_ROWS_STRIP(count, wide)                                                               \
+    wsum_rows_strip(tile, args->e, &fetch, count, (wide) > WSUM_VECTORS_MOST ? WSUM_VECTORS_MOST : (wide), dtype)
+
+/* Chunks of keys outside, rows inside. Fewer rows take more columns, so that the chains stay. */
+VINLINE void wsum_rows(const struct attune_wsum_rows_args *args, const int rows, const int vectors,
+                       const int dtype)
+{
+    const int64_t size = vsize_of(dtype), ldv = args->ldv * size, row_bytes = args->e * size;
+    float scaled[WSUM_ROWS_MOST * WSUM_KEYS];
+    if (args->e <= 0 || args->m <= 0) return;
+    const int64_t chunk = wsum_rows_chunk(row_bytes);
+    for (int64_t j = 0; j == 0 || j < args->n; j += chunk)
+        for (int64_t i = 0, count; i < args->m; i += count) {
+            count = args->m - i < rows ? args->m - i : rows;
+            struct wsum_rows_tile tile = {.p = args->p + i * args->ldp + j, .ldp = args->ldp,
+                                          .alpha = j == 0 ? args->alpha + i : NULL,
+                                          .v = (const char *)args->v + j * ldv, .ldv = ldv,
+                                          .o = args->o + i * args->ldo, .ldo = args->ldo,
+                                          .n = args->n - j < chunk ? args->n - j : chunk};
+            struct wsum_rows_fetch fetch = {.row = tile.v + vahead(args->e, args->ldv, size),
+                                            .bytes = ldv == row_bytes ? INT64_MAX : row_bytes,
+                                            .stride = ldv};
+            if (args->scale) wsum_rows_scale(&tile, args->scale + j, count, scaled);
+            if (count == 4 && rows >= 4) WSUM_ROWS_STRIP(4, vectors);
+            if (count == 3 && rows >= 3) WSUM_ROWS_STRIP(3, vectors);
+            if (count == 2 && rows >= 2) WSUM_ROWS_STRIP(2, vectors * (rows > 2 ? 2 : 1));
+            if (count == 1) WSUM_ROWS_STRIP(1, vectors * rows);
+        }
+}
+
+#define WSUM_ROWS(isa, variant, requires, rows, vectors, dtype)                                    \
+    attune_wsum_rows_fn attune_wsum_rows_##isa##_##variant;                                        \
+    void attune_wsum_rows_##isa##_##variant(const struct attune_wsum_rows_args *args)              \
+    {                                                                                              \
+        wsum_rows(args, rows, vectors, ATTUNE_PACK_##dtype);                                       \
+    }
+#include "arch/kernels.def"
