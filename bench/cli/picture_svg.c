@@ -71,12 +71,47 @@ static unsigned ramp_color(const unsigned *ramp, int step)
     return color;
 }
 
-static void print_theme(FILE *file, const char *page, const char *ink, const char *faint,
+/* A selector that is valid in this picture alone. */
+static void print_selector(const struct attune_picture *picture, FILE *file, const char *selector)
+{
+    fprintf(file, "%s%s%s%s", picture->scope ? "#" : "", picture->scope ? picture->scope : "",
+            picture->scope ? " " : "", selector);
+}
+
+static void print_theme(const struct attune_picture *picture, FILE *file, const char *const fills[3],
                         const unsigned *ramp)
 {
-    fprintf(file, ".page{fill:%s}.ink{fill:%s}.faint{fill:%s}", page, ink, faint);
-    for (int step = 0; step < STEPS; step++)
-        fprintf(file, ".w%d{fill:#%06x}", step, ramp_color(ramp, step));
+    static const char *const selectors[] = {".page", ".ink", ".faint"};
+    char selector[16];
+    for (int i = 0; i < 3; i++) {
+        print_selector(picture, file, selectors[i]);
+        fprintf(file, "{fill:%s}", fills[i]);
+    }
+    for (int step = 0; step < STEPS; step++) {
+        snprintf(selector, sizeof selector, ".w%d", step);
+        print_selector(picture, file, selector);
+        fprintf(file, "{fill:#%06x}", ramp_color(ramp, step));
+    }
+}
+
+static void print_style(const struct attune_picture *picture, FILE *file)
+{
+    static const char *const light[] = {"#ffffff", "#1c2330", "#5b6472"};
+    static const char *const dark[] = {"#12151b", "#e8ebf1", "#a2abb9"};
+    static const char *const fonts[][2] = {
+        {"text", "{font:15px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}"},
+        {".name", "{font:600 19px system-ui,sans-serif}"},
+        {".small", "{font:13px system-ui,sans-serif}"},
+    };
+    fputs("<style>", file);
+    for (int i = 0; i < 3; i++) {
+        print_selector(picture, file, fonts[i][0]);
+        fputs(fonts[i][1], file);
+    }
+    print_theme(picture, file, light, light_ramp);
+    fputs("@media(prefers-color-scheme:dark){", file);
+    print_theme(picture, file, dark, dark_ramp);
+    fputs("}</style>\n", file);
 }
 
 static int legend_width(const struct attune_grid *grid)
@@ -133,14 +168,20 @@ static void print_name(const struct attune_picture *picture, const struct frame 
 static void print_head(const struct attune_grid *grid, const struct frame *frame, FILE *file)
 {
     const struct attune_picture *picture = grid->picture;
-    fprintf(
-        file,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
-        "viewBox=\"0 0 %d %d\" role=\"img\" aria-labelledby=\"title desc\">\n<title id=\"title\">",
-        frame->width, frame->height, frame->width, frame->height);
+    const char *scope = picture->scope ? picture->scope : "", *dash = picture->scope ? "-" : "";
+    if (picture->scope) /* HTML knows what an svg is */
+        fprintf(file, "<svg id=\"%s\" ", scope);
+    else
+        fputs("<svg xmlns=\"http://www.w3.org/2000/svg\" ", file);
+    fprintf(file,
+            "width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\" "
+            "aria-labelledby=\"%s%stitle %s%sdesc\">\n<title id=\"%s%stitle\">",
+            frame->width, frame->height, frame->width, frame->height, scope, dash, scope, dash,
+            scope, dash);
     print_xml(file, picture->title, 512);
-    fputs("</title>\n<desc id=\"desc\">Heat map of attention weights between 0 and 1. Rows are ",
-          file);
+    fprintf(file,
+            "</title>\n<desc id=\"%s%sdesc\">Heat map of attention weights between 0 and 1. Rows are ",
+            scope, dash);
     print_xml(file, picture->row_axis, 512);
     fputs(", columns are ", file);
     print_xml(file, picture->column_axis, 512);
@@ -148,13 +189,8 @@ static void print_head(const struct attune_grid *grid, const struct frame *frame
     if (grid->row_step > 1 || grid->column_step > 1)
         fprintf(file, " A cell stands for %lld rows and %lld columns.", (long long)grid->row_step,
                 (long long)grid->column_step);
-    fputs("</desc>\n<style>text{font:15px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}"
-          ".name{font:600 19px system-ui,sans-serif}.small{font:13px system-ui,sans-serif}",
-          file);
-    print_theme(file, "#ffffff", "#1c2330", "#5b6472", light_ramp);
-    fputs("@media(prefers-color-scheme:dark){", file);
-    print_theme(file, "#12151b", "#e8ebf1", "#a2abb9", dark_ramp);
-    fputs("}</style>\n", file);
+    fputs("</desc>\n", file);
+    print_style(picture, file);
     fprintf(file, "<rect class=\"page\" width=\"%d\" height=\"%d\" rx=\"12\"/>\n", frame->width,
             frame->height);
 }
