@@ -10,6 +10,14 @@
 
 #include "engine/status.h"
 
+enum { MOST_RESULTS = 4096 }; /* of a file that are looked at */
+
+static int32_t results_of(const struct attune_results *results)
+{
+    const int32_t count = results->count[ATTUNE_LINE_RESULT];
+    return count < MOST_RESULTS ? count : MOST_RESULTS;
+}
+
 static void name_machine(struct attune_forecast *forecast, const char *run)
 {
     const struct attune_machine_line *line = attune_results_machine(&forecast->machine, run);
@@ -28,7 +36,7 @@ static int stands_for(const struct attune_results *results, const struct attune_
         return 0;
     if (few)
         return !(line->threads > 1);
-    for (int32_t i = 0; i < results->count[ATTUNE_LINE_RESULT]; i++) {
+    for (int32_t i = 0; i < results_of(results); i++) {
         const struct attune_result_line *other = &results->result[i];
         if (other->threads > line->threads && strcmp(other->spec, line->spec) == 0 &&
             strcmp(other->isa, line->isa) == 0 && strcmp(other->engine, "attune") == 0)
@@ -53,7 +61,7 @@ static void add_rows(const struct attune_results *results, struct attune_forecas
 {
     const int first = forecast->rows;
     struct attune_roof_set there;
-    for (int32_t i = 0; i < results->count[ATTUNE_LINE_RESULT]; i++) {
+    for (int32_t i = 0; i < results_of(results); i++) {
         const struct attune_result_line *line = &results->result[i];
         struct attune_forecast_row *row = &forecast->row[forecast->rows];
         struct attune_roof_set here;
@@ -100,7 +108,7 @@ enum attune_status attune_forecast_make(const struct attune_results *results, co
         return attune_fail(ATTUNE_ERROR_INVALID,
                            "holds no roof line of fma: a machine needs its roofs");
     forecast->row =
-        calloc(2 * (size_t)results->count[ATTUNE_LINE_RESULT] + 1, sizeof *forecast->row);
+        calloc(2 * (size_t)results_of(results) + 1, sizeof *forecast->row);
     if (!forecast->row)
         return attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory for the prediction");
     name_machine(forecast, forecast->machine.roof[0].machine);

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ERRORS = 4096 };
+/* Pairs are looked for among so many results: files that people make have hundreds. */
+enum { MOST_ERRORS = 4096, MOST_RESULTS = 4096 };
 
 static const char *const words[ATTUNE_ROOF_KINDS] = {"fma", "tanh", "exp", "l1",
                                                      "l2",  "l3",   "dram"};
@@ -195,9 +196,11 @@ static int compare_doubles(const void *left, const void *right)
 void attune_predict_check(const struct attune_results *results, struct attune_predict_error *error)
 {
     double *errors = malloc(MOST_ERRORS * sizeof *errors);
+    const int32_t all = results->count[ATTUNE_LINE_RESULT];
+    const int32_t count = all < MOST_RESULTS ? all : MOST_RESULTS;
     *error = (struct attune_predict_error){0};
-    for (int32_t i = 0; errors && i < results->count[ATTUNE_LINE_RESULT]; i++)
-        for (int32_t j = 0; j < results->count[ATTUNE_LINE_RESULT]; j++) {
+    for (int32_t i = 0; errors && i < count; i++)
+        for (int32_t j = 0; j < count; j++) {
             const struct attune_result_line *from = &results->result[i], *to = &results->result[j];
             struct attune_roof_set here, there;
             struct attune_prediction prediction;

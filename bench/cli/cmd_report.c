@@ -18,7 +18,7 @@ enum { OPTION_TITLE = 256, OPTION_PICTURE, OPTION_ENTRY, OPTION_ROWS, OPTION_COL
        OPTION_MARKDOWN, OPTION_FIGURE, OPTION_MACHINE };
 
 static const struct attune_option options[] = {
-    {'o', "output", "FILE", "the page (default report.html; - for standard output)"},
+    {'o', "output", "FILE", "the page (default report.html; - is standard output, the\ndefault of --markdown and --figure)"},
     {OPTION_TITLE, "title", "TEXT", "its title (default: the machine's name)"},
     {OPTION_MARKDOWN, "markdown", NULL, "tables for a README instead of the page"},
     {OPTION_FIGURE, "figure", NULL, "a picture (SVG) of engines side by side instead of the page"},
@@ -169,26 +169,34 @@ static int save(const char *path, const char *text, size_t size, struct attune_t
     return code;
 }
 
+static int deliver(const char *path, const char *text, size_t size, struct attune_trouble *trouble)
+{
+    if (strcmp(path, "-") != 0)
+        return save(path, text, size, trouble);
+    fwrite(text, 1, size, stdout); /* the end of the process looks whether it went */
+    return 0;
+}
+
 static int make_page(const struct request *request, struct attune_report *report,
                      const char **subject, struct attune_trouble *trouble)
 {
     char *text = NULL;
     size_t size = 0;
+    int code;
     FILE *memory = open_memstream(&text, &size);
-    *subject = request->output;
+    *subject = NULL;
     if (!memory)
         return attune_trouble_memory(trouble, "the page");
     const int written = write_form(request, report, memory);
-    int code = 0;
-    if (fclose(memory) != 0 || (!written && !request->form))
+    if (fclose(memory) != 0 || (!written && !request->form)) {
         code = attune_trouble_memory(trouble, "the page");
-    else if (!written)
+    } else if (!written) {
         code = attune_trouble_set(trouble, ATTUNE_EXIT_USE,
                                   "no case in these files has another engine beside attune");
-    else if (strcmp(request->output, "-") == 0)
-        fwrite(text, 1, size, stdout);
-    else
-        code = save(request->output, text, size, trouble);
+    } else {
+        *subject = request->output;
+        code = deliver(request->output, text, size, trouble);
+    }
     free(text);
     return code;
 }
@@ -262,8 +270,7 @@ static int run(const struct request *request)
 
 int attune_command_report(int argc, char **argv)
 {
-    struct request request = {.output = "report.html",
-                              .picture = {.rows = "queries", .columns = "keys"}};
+    struct request request = {.picture = {.rows = "queries", .columns = "keys"}};
     int code = 0, id;
     while ((id = attune_options_next(&usage, argc, argv, &code)) >= 0) {
         if (id == OPTION_MARKDOWN || id == OPTION_FIGURE) {
@@ -285,6 +292,8 @@ int attune_command_report(int argc, char **argv)
         return attune_options_wrong(&usage, "--entry: of which file? --picture names it");
     if (optind == argc)
         return attune_options_wrong(&usage, "at least one file of results is needed");
+    if (!request.output)
+        request.output = request.form ? "-" : "report.html";
     request.file = argv + optind;
     request.files = argc - optind;
     return run(&request);

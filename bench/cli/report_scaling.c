@@ -11,7 +11,7 @@
 #include "bench/cli/report_page.h"
 #include "bench/cli/report_sections.h"
 
-enum { MOST_SERIES = 12, MOST_AT = 40, HEIGHT = 210, NAME = 13, KEY = 160, MOST_CHARTS = 12 };
+enum { MOST_SERIES = 12, MOST_AT = 40, HEIGHT = 210, NAME = 13, MOST_SEARCHED = 2000, KEY = 160, MOST_CHARTS = 12 };
 
 /* A line: values over x, in ascending order of x. */
 struct series {
@@ -143,11 +143,11 @@ static int same_but_threads(const struct attune_report *report,
                attune_report_machine_of(report, b->machine);
 }
 
-/* The same case on one thread. */
-static const struct attune_result_line *alone(const struct attune_report *report,
-                                              const struct attune_result_line *line)
+/* The same case on one thread, among the first results of a range. */
+static const struct attune_result_line *alone(const struct attune_report *report, int32_t first,
+                                              int32_t end, const struct attune_result_line *line)
 {
-    for (int32_t i = 0; i < report->owns; i++)
+    for (int32_t i = first; i < end && i - first < MOST_SEARCHED; i++)
         if (report->own[i]->threads < 1.5 && same_but_threads(report, report->own[i], line))
             return report->own[i];
     return NULL;
@@ -159,7 +159,7 @@ static void gather_threads(const struct attune_report *report, int32_t first, in
 {
     *family = (struct family){.count = 0};
     for (int32_t i = first; i < end; i++) {
-        const struct attune_result_line *line = report->own[i], *one = alone(report, line);
+        const struct attune_result_line *line = report->own[i], *one = alone(report, first, end, line);
         struct series *series = one ? series_of(family, line->family) : NULL;
         const int at = series ? place_of(series, line->threads) : -1;
         if (at < 0)

@@ -4,38 +4,10 @@ import ctypes as c
 
 import numpy as np
 
-INPUT_SLOTS, OUTPUT_SLOTS, MAX_RANK = 48, 8, 4
-ADDITIVE, SELF, DOT, TOP_LEFT = 1, 3, 1, 1
+from attune_layout import INPUT_SLOTS, Args, Problem
+
+ADDITIVE, SELF, TOP_LEFT = 1, 3, 1
 DTYPES = {np.dtype(np.float32): 1, np.dtype(np.uint16): 3}  # bfloat16 comes as its bits
-
-
-class Tensor(c.Structure):
-    _fields_ = [("dtype", c.c_int32), ("rank", c.c_int32), ("size", c.c_int64 * MAX_RANK),
-                ("stride", c.c_int64 * MAX_RANK)]
-
-
-class Problem(c.Structure):
-    _fields_ = [("struct_size", c.c_size_t), ("mechanism", c.c_int32), ("form", c.c_int32),
-                ("causal", c.c_int32), ("recurrence", c.c_int32), ("stage", c.c_int32),
-                ("flags", c.c_uint32), ("has_score_scale", c.c_int32),
-                ("has_output_scale", c.c_int32), ("has_window_left", c.c_int32),
-                ("has_window_right", c.c_int32), ("score_scale", c.c_double),
-                ("output_scale", c.c_double), ("softcap", c.c_double), ("heads", c.c_int64),
-                ("past", c.c_int64), ("window_left", c.c_int64), ("window_right", c.c_int64),
-                ("in_", Tensor * INPUT_SLOTS), ("out", Tensor * OUTPUT_SLOTS)]
-
-
-class Args(c.Structure):
-    _fields_ = [("struct_size", c.c_size_t), ("in_", c.c_void_p * INPUT_SLOTS),
-                ("out", c.c_void_p * OUTPUT_SLOTS), ("workspace", c.c_void_p),
-                ("workspace_size", c.c_size_t), ("prepared", c.c_void_p),
-                ("prepared_size", c.c_size_t)]
-
-
-class ContextOptions(c.Structure):
-    _fields_ = [("struct_size", c.c_size_t), ("threads", c.c_int32), ("no_pinning", c.c_int32),
-                ("max_isa", c.c_char_p), ("allocator", c.c_void_p), ("parallel_for", c.c_void_p),
-                ("parallel_for_user", c.c_void_p), ("log", c.c_void_p), ("log_user", c.c_void_p)]
 
 
 class Engine:
@@ -53,9 +25,12 @@ class Engine:
         number = lib.attune_version()
         self.version = f"{number >> 16}.{number >> 8 & 255}.{number & 255}"
         self.context = c.c_void_p()
-        options = ContextOptions(struct_size=c.sizeof(ContextOptions), threads=threads)
-        self.check(lib.attune_context_create(c.byref(options), c.byref(self.context)))
-        self.setting = f"threads={lib.attune_context_threads(self.context)}"
+        # Default options: as many threads as the process may use CPUs.
+        self.check(lib.attune_context_create(None, c.byref(self.context)))
+        used = lib.attune_context_threads(self.context)
+        if used != threads:
+            raise RuntimeError(f"{used} threads instead of {threads}")
+        self.setting = f"threads={used}"
         names = (lib.attune_input_name(i) for i in range(INPUT_SLOTS))
         self.slots = {name.decode(): i for i, name in enumerate(names) if name}
         self.plan = None

@@ -217,20 +217,22 @@ def templates(arguments, specs, threads, folder):
         return [json.loads(text) for text in file]
 
 
-def run_threads(arguments, listed, threads, folder):
-    """All lines of one number of threads."""
+def run_threads(arguments, listed, threads, folder, lines):
+    """Adds all lines of one number of threads, as they come."""
     seconds = 1.0 if arguments.quick else 4.0
     known = templates(arguments, [spec for _, _, spec in listed], threads, folder)
-    lines = [entry for entry in known if entry["kind"] in ("machine", "roof")]
+    card = [entry for entry in known if entry["kind"] in ("machine", "roof")]
     by_spec = {entry["spec"]: entry for entry in known if entry["kind"] == "result"}
     for name, family, spec in listed:
         by_spec[spec].update(case=name, family=family)
     peers = start_all(arguments, threads)
     versions = {peer.name: peer.version for peer in peers}
-    for entry in lines:
+    for entry in card:
         if entry["kind"] == "machine":
             entry["libraries"] = dict(entry.get("libraries", {}), **versions)
-            entry["settings"] = dict(entry.get("settings", {}), command=sys.argv)
+            entry["settings"] = dict(entry.get("settings", {}), command=["bench/peers/run.sh"]
+                                     + sys.argv[1:])
+    lines += card
     try:
         for name, _, spec in listed:
             say(f"{name}, {threads} thread{'s' * (threads > 1)}: {spec}")
@@ -244,7 +246,6 @@ def run_threads(arguments, listed, threads, folder):
     finally:
         for peer in peers:
             peer.stop()
-    return lines
 
 
 def parse_arguments():
@@ -284,22 +285,25 @@ def main():
     except cases.BadSpec as trouble:
         parser.error(f"--spec: {trouble}")
     counts = thread_counts(parser, arguments.threads)
-    lines = []
+    lines, interrupted = [], False
     with tempfile.TemporaryDirectory() as folder:
         try:
             for threads in counts:
-                lines += run_threads(arguments, listed, threads, folder)
+                run_threads(arguments, listed, threads, folder, lines)
         except Trouble as trouble:
             say(f"run.sh: {trouble}")
-            return 1
+            return 4
         except KeyboardInterrupt:
             say("interrupted: what is done is kept")
+            interrupted = True
     if not lines:
         return 130
     with open(arguments.output + ".part", "w", encoding="utf-8") as file:
         file.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in lines)
     os.replace(arguments.output + ".part", arguments.output)
     say(f"written: {arguments.output}")
+    if interrupted:
+        return 130
     return 1 if any(entry.get("outcome") == "wrong" for entry in lines) else 0
 
 

@@ -67,12 +67,16 @@ measure() {
     if grep -q '"isa":"avx512"' "$work/best"; then
         "$command" bench --suite quick --threads 1 --isa avx2 -o "$work/avx2" "$@"
     fi
-    "$root/bench/peers/run.sh" $quick -o "$work/peers"
+    cat "$work/best" "$work/avx2" >"$results/$name.jsonl"
+    "$root/bench/peers/run.sh" $quick -o "$work/peers" || {
+        attune_say "update.sh: the peers failed; their file stays as it is"
+        failed=1
+        return
+    }
     if [ -n "$label" ]; then # the same machine under the same name
         sed -i '/"kind": *"machine"/s/"hardware"/"label": "'"$(printf %s "$label" | tr -d '"\\/&')"'", "hardware"/' \
             "$work/peers"
     fi
-    cat "$work/best" "$work/avx2" >"$results/$name.jsonl"
     cp "$work/peers" "$results/$name-peers.jsonl"
 }
 
@@ -100,8 +104,10 @@ publish() {
 
 case $mode in
 measure)
+    failed=0
     measure "$@"
     publish "$readme" "$picture"
+    exit $failed
     ;;
 readme) publish "$readme" "$picture" ;;
 check)

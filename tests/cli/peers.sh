@@ -79,7 +79,25 @@ else
     fail "onednn_chain.c does not build"
 fi
 
+# The structures as the header has them.
+cat >"$folder/layout.c" <<'C'
+#include <attune/attune.h>
+#include <stdio.h>
+
+int main(void)
+{
+    printf("%zu %zu %zu %zu %zu\n", sizeof(struct attune_problem), sizeof(struct attune_args),
+           offsetof(struct attune_problem, window_right), offsetof(struct attune_problem, out),
+           offsetof(struct attune_args, workspace));
+}
+C
+"${CC:-cc}" -I"$1/engine/include" -o "$folder/layout" "$folder/layout.c" || fail "the header does not build"
 if command -v python3 >/dev/null; then
+    said=$(PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$peers python3 -c '
+import ctypes as c, attune_layout as a
+print(c.sizeof(a.Problem), c.sizeof(a.Args), a.Problem.window_right.offset, a.Problem.out.offset,
+      a.Args.workspace.offset)')
+    [ "$said" = "$("$folder/layout")" ] || fail "attune_layout.py is not the header: '$said'"
     PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$peers python3 - <<'PYTHON' || fail "statistics_of.py"
 import statistics_of as s
 # The median of ten lies between the second and the ninth with 97.9 %, between the third and the
@@ -97,5 +115,5 @@ PYTHON
 else
     echo "no python3: statistics_of.py is not tested"
 fi
-[ "$failures" -eq 0 ] && echo "peers: options, statistics, oneDNN's chain"
+[ "$failures" -eq 0 ] && echo "peers: options, statistics, layout, oneDNN's chain"
 exit $((failures != 0))
