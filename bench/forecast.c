@@ -23,11 +23,13 @@ static void name_machine(struct attune_forecast *forecast, const char *run)
     const struct attune_machine_line *line = attune_results_machine(&forecast->machine, run);
     const char *brand = line ? json_string_value(json_object_get(line->cpu, "brand")) : NULL;
     snprintf(forecast->name, sizeof forecast->name, "%.90s",
-             line && line->label ? line->label : brand && *brand ? brand : "unnamed CPU");
+             line && line->label ? line->label
+             : brand && *brand   ? brand
+                                 : "unnamed CPU");
 }
 
-/* A result of Attune on the threads asked for: `few` is one thread, else the most that the same case has
- * under the same instruction set. */
+/* A result of Attune on the threads asked for: `few` is one thread, else the most that the same
+ * case has under the same instruction set. */
 static int stands_for(const struct attune_results *results, const struct attune_result_line *line,
                       int few)
 {
@@ -55,7 +57,8 @@ static int is_doubled(const struct attune_forecast *forecast, int first,
     return 0;
 }
 
-/* Rows for the setting there with as many threads; the instruction set is the best that both have. */
+/* Rows for the setting there with as many threads; the instruction set is the best that both have.
+ */
 static void add_rows(const struct attune_results *results, struct attune_forecast *forecast,
                      double threads, int few)
 {
@@ -83,12 +86,14 @@ static void add_rows(const struct attune_results *results, struct attune_forecas
 
 static void write_note(struct attune_forecast *forecast)
 {
-    int length = snprintf(forecast->note, sizeof forecast->note,
-                          "A prediction, not a measurement: from results here and the roofs of %.60s. ",
-                          forecast->name);
+    int length =
+        snprintf(forecast->note, sizeof forecast->note,
+                 "A prediction, not a measurement: from results here and the roofs of %.60s. ",
+                 forecast->name);
     if (forecast->error.cases > 0)
         snprintf(forecast->note + length, sizeof forecast->note - (size_t)length,
-                 "Asked what is known here, the same model errs by %.0f %% (median), %.0f %% at worst, in "
+                 "Asked what is known here, the same model errs by %.0f %% (median), %.0f %% at "
+                 "worst, in "
                  "%d cases.",
                  100 * forecast->error.median, 100 * forecast->error.worst, forecast->error.cases);
     else
@@ -107,8 +112,7 @@ enum attune_status attune_forecast_make(const struct attune_results *results, co
     if (!attune_roof_set_there(&forecast->machine, 0, NULL, &most))
         return attune_fail(ATTUNE_ERROR_INVALID,
                            "holds no roof line of fma: a machine needs its roofs");
-    forecast->row =
-        calloc(2 * (size_t)results_of(results) + 1, sizeof *forecast->row);
+    forecast->row = calloc(2 * (size_t)results_of(results) + 1, sizeof *forecast->row);
     if (!forecast->row)
         return attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory for the prediction");
     name_machine(forecast, forecast->machine.roof[0].machine);
@@ -116,8 +120,9 @@ enum attune_status attune_forecast_make(const struct attune_results *results, co
     if (most.threads > 1)
         add_rows(results, forecast, most.threads, 0);
     if (forecast->rows == 0)
-        return attune_fail(ATTUNE_ERROR_INVALID, "no result can be carried to it: roofs of the threads "
-                                                 "or of the work are missing");
+        return attune_fail(ATTUNE_ERROR_INVALID,
+                           "no result can be carried to it: roofs of the threads "
+                           "or of the work are missing");
     attune_predict_check(results, &forecast->error);
     write_note(forecast);
     return ATTUNE_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Results of this machine carried to another one, of which only the roofs are known: what `--machine`
- * of compare and report shows. Owns which result stands for which setting there.
+ * Results of this machine carried to another one, of which only the roofs are known: what
+ * `--machine` of compare and report shows. Owns which result stands for which setting there.
  */
 #ifndef ATTUNE_BENCH_FORECAST_H
 #define ATTUNE_BENCH_FORECAST_H
@@ -22,7 +22,8 @@ struct attune_forecast {
     struct attune_forecast_row *row;
     int rows;
     struct attune_predict_error error;
-    char note[ATTUNE_FORECAST_NOTE]; /* a sentence: that it is a prediction, and how far off the model is */
+    char note[ATTUNE_FORECAST_NOTE]; /* a sentence: that it is a prediction, and how far off the
+                                        model is */
 };
 
 /* Reads the machine's file and predicts each case of `results` for one thread and for all of its

@@ -122,8 +122,9 @@ static int is_tanh(const struct attune_result_line *result)
     return result->arithmetic_unit && strcmp(result->arithmetic_unit, "tanh") == 0;
 }
 
-/* What a part of an execution works on. The dot score and the weighted sum share arithmetic and bytes
- * evenly; parts that are neither scale with the FMA roof, which stands for the clock and the width. */
+/* What a part of an execution works on. The dot score and the weighted sum share arithmetic and
+ * bytes evenly; parts that are neither scale with the FMA roof, which stands for the clock and the
+ * width. */
 static struct part part_of(const struct attune_result_line *result, const char *name)
 {
     const double pairs = result->pairs > 0 ? result->pairs : 1;
@@ -209,8 +210,8 @@ void attune_predict_check(const struct attune_results *results, struct attune_pr
             attune_roof_set_here(results, from, &here);
             attune_roof_set_here(results, to, &there);
             if (attune_predict(from, &here, &there, &prediction))
-                errors[error->cases++] = fmax(prediction.seconds / to->min_s,
-                                              to->min_s / prediction.seconds) - 1;
+                errors[error->cases++] =
+                    fmax(prediction.seconds / to->min_s, to->min_s / prediction.seconds) - 1;
         }
     if (error->cases > 0) {
         qsort(errors, (size_t)error->cases, sizeof *errors, compare_doubles);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What another machine would do, from what this one did and the roofs of both. Each part of an execution
- * (attune bench --explain) is some work under a roof, and took so many times what the roof allows; on the
- * other machine it takes as many times what the other roof allows:
+ * What another machine would do, from what this one did and the roofs of both. Each part of an
+ * execution (attune bench --explain) is some work under a roof, and took so many times what the
+ * roof allows; on the other machine it takes as many times what the other roof allows:
  *
  *     time there = sum over parts of  time here * (ideal there / ideal here)
  *
- * with the ideal of score and weighted sum the longer of arithmetic and of reading keys and values from
- * the level of memory that holds them on that machine. It knows nothing of a kernel that only the other
- * machine has, nor of memory that its cores share: attune_predict_error() says how far off it is where
- * the answer is known. Measures nothing, prints nothing.
+ * with the ideal of score and weighted sum the longer of arithmetic and of reading keys and values
+ * from the level of memory that holds them on that machine. It knows nothing of a kernel that only
+ * the other machine has, nor of memory that its cores share: attune_predict_error() says how far
+ * off it is where the answer is known. Measures nothing, prints nothing.
  */
 #ifndef ATTUNE_BENCH_PREDICT_H
 #define ATTUNE_BENCH_PREDICT_H
@@ -30,7 +30,7 @@ enum attune_roof_kind {
 /* A machine as the model sees it: one number of threads and one instruction set. */
 struct attune_roof_set {
     double rate[ATTUNE_ROOF_KINDS]; /* units a second; 0: not known */
-    double cache[3];                /* bytes that l1, l2, l3 of these threads hold together; 0: not known */
+    double cache[3]; /* bytes that l1, l2, l3 of these threads hold together; 0: not known */
     double threads;
     const char *isa;
 };
@@ -38,8 +38,8 @@ struct attune_roof_set {
 /* The roofs that a result was measured under. */
 void attune_roof_set_here(const struct attune_results *results,
                           const struct attune_result_line *result, struct attune_roof_set *set);
-/* What the roof lines of a file say: of the most threads where `threads` is 0, of the instruction set
- * with the highest FMA roof where `isa` is NULL. Returns 0 where there are none. */
+/* What the roof lines of a file say: of the most threads where `threads` is 0, of the instruction
+ * set with the highest FMA roof where `isa` is NULL. Returns 0 where there are none. */
 int attune_roof_set_there(const struct attune_results *machine, double threads, const char *isa,
                           struct attune_roof_set *set);
 /* "fma", "tanh", ... */
@@ -54,8 +54,8 @@ struct attune_prediction {
 int attune_predict(const struct attune_result_line *result, const struct attune_roof_set *here,
                    const struct attune_roof_set *there, struct attune_prediction *prediction);
 
-/* The model asked what is known: each of Attune's results predicted from the same case under another
- * setting (threads, instruction set) of the same run. Errors are max(p/m, m/p) - 1. */
+/* The model asked what is known: each of Attune's results predicted from the same case under
+ * another setting (threads, instruction set) of the same run. Errors are max(p/m, m/p) - 1. */
 struct attune_predict_error {
     int cases;
     double median, worst;

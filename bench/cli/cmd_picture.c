@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * attune picture: draws one alignment of a problem file, in the terminal and as SVG. Owns options and
- * output.
+ * attune picture: draws one alignment of a problem file, in the terminal and as SVG. Owns options
+ * and output.
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -93,7 +93,8 @@ int attune_command_picture(int argc, char **argv)
             request.picture.rows = optarg;
         else if (id == OPTION_COLUMNS)
             request.picture.columns = optarg;
-        else if (attune_options_integer(&usage, "head", optarg, 0, INT32_MAX, &request.picture.head))
+        else if (attune_options_integer(&usage, "head", optarg, 0, INT32_MAX,
+                                        &request.picture.head))
             return ATTUNE_EXIT_USE;
     }
     if (id == ATTUNE_OPTIONS_EXIT)

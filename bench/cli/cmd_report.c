@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * attune report: files of results become one page that needs nothing but itself. Owns the options, the
- * order of the page and what it says about what is missing; the sections draw.
+ * attune report: files of results become one page that needs nothing but itself. Owns the options,
+ * the order of the page and what it says about what is missing; the sections draw.
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -14,15 +14,26 @@
 #include "bench/cli/report_page.h"
 #include "bench/cli/report_sections.h"
 
-enum { OPTION_TITLE = 256, OPTION_PICTURE, OPTION_ENTRY, OPTION_ROWS, OPTION_COLUMNS,
-       OPTION_MARKDOWN, OPTION_FIGURE, OPTION_MACHINE };
+enum {
+    OPTION_TITLE = 256,
+    OPTION_PICTURE,
+    OPTION_ENTRY,
+    OPTION_ROWS,
+    OPTION_COLUMNS,
+    OPTION_MARKDOWN,
+    OPTION_FIGURE,
+    OPTION_MACHINE
+};
 
 static const struct attune_option options[] = {
-    {'o', "output", "FILE", "the page (default report.html; - is standard output, the\ndefault of --markdown and --figure)"},
+    {'o', "output", "FILE",
+     "the page (default report.html; - is standard output, the\ndefault of --markdown and "
+     "--figure)"},
     {OPTION_TITLE, "title", "TEXT", "its title (default: the machine's name)"},
     {OPTION_MARKDOWN, "markdown", NULL, "tables for a README instead of the page"},
     {OPTION_FIGURE, "figure", NULL, "a picture (SVG) of engines side by side instead of the page"},
-    {OPTION_MACHINE, "machine", "FILE", "predict what the machine of this file, its roofs, would do"},
+    {OPTION_MACHINE, "machine", "FILE",
+     "predict what the machine of this file, its roofs, would do"},
     {OPTION_PICTURE, "picture", "FILE", "draw an alignment of this problem file too"},
     {OPTION_ENTRY, "entry", "N|WORD", "its sequence, by number or by its key labels"},
     {OPTION_ROWS, "rows", "NAME", "what its rows are (default queries)"},
@@ -32,10 +43,11 @@ static const struct attune_option options[] = {
 static const struct attune_usage usage = {
     .command = "report",
     .synopsis = "FILE... [-o PAGE] [--title TEXT] [--picture FILE] [--markdown|--figure]",
-    .about =
-        "Draws files of results (of `attune bench -o` and bench/peers/run.sh) as one page of HTML that\n"
-        "loads nothing from elsewhere: machines, rooflines, other engines, scaling, where the time\n"
-        "goes, the tuner's landscape, and every number in a table.\n",
+    .about = "Draws files of results (of `attune bench -o` and bench/peers/run.sh) as one page of "
+             "HTML that\n"
+             "loads nothing from elsewhere: machines, rooflines, other engines, scaling, where the "
+             "time\n"
+             "goes, the tuner's landscape, and every number in a table.\n",
     .options = options,
     .count = sizeof options / sizeof *options,
     .notes = "What the files have no data for is left out, and the page says so.\n",
@@ -112,15 +124,17 @@ static void put_missing(const struct attune_report *report, const int *drawn, FI
     for (int32_t i = 0; i < report->results.foreigns && i < 20; i++) {
         const struct attune_foreign_line *line = &report->results.foreign[i];
         fputs("<li>", file);
-        attune_page_format(file, "line %lld: kind '%.40s' of format %g is not one that this version reads",
-                           (long long)line->line, line->kind, line->format);
+        attune_page_format(
+            file, "line %lld: kind '%.40s' of format %g is not one that this version reads",
+            (long long)line->line, line->kind, line->format);
         fputs("</li>\n", file);
     }
     fputs("</ul>\n", file);
     attune_page_section_end(file);
 }
 
-/* The sections come first, into memory, since the head links to those that have something to show. */
+/* The sections come first, into memory, since the head links to those that have something to show.
+ */
 static int write_page(const struct attune_report *report, const char *title, FILE *file)
 {
     char *text = NULL;

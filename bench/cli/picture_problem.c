@@ -51,8 +51,8 @@ static void join_name(const json_t *list, char *text, size_t size)
 }
 
 /* The batch entry that --entry means: a number below `count`, or whose key labels make the word. */
-static int find_entry(const struct attune_picture_request *request, const struct labels *labels, int64_t count,
-                      int64_t *entry, struct attune_trouble *trouble)
+static int find_entry(const struct attune_picture_request *request, const struct labels *labels,
+                      int64_t count, int64_t *entry, struct attune_trouble *trouble)
 {
     char name[512];
     *entry = 0;
@@ -133,9 +133,8 @@ static int compute(const struct attune_picture_request *request, struct attune_p
         status = attune_context_create(NULL, &context);
     if (status == ATTUNE_OK)
         status = attune_runner_open(&runner, context, &file->problem, &args);
-    const int code = status == ATTUNE_OK
-                         ? show(request, &shape, &runner.args, labels, trouble)
-                         : attune_trouble_status(trouble, status);
+    const int code = status == ATTUNE_OK ? show(request, &shape, &runner.args, labels, trouble)
+                                         : attune_trouble_status(trouble, status);
     attune_runner_close(&runner);
     attune_context_release(context);
     return code;

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The heat map as an SVG that needs nothing but itself: light and dark pages, a title for each cell,
- * a description for screen readers. Knows nothing of terminals.
+ * The heat map as an SVG that needs nothing but itself: light and dark pages, a title for each
+ * cell, a description for screen readers. Knows nothing of terminals.
  */
 #include "bench/cli/picture_grid.h"
 
 enum {
     STEPS = ATTUNE_PICTURE_STEPS,
-    MOST = 96,            /* rows or columns of cells */
-    CELL = 30,            /* pixels; less where SIDE pixels would not take them all */
+    MOST = 96, /* rows or columns of cells */
+    CELL = 30, /* pixels; less where SIDE pixels would not take them all */
     CELL_LEAST = 8,
     SIDE = 900,
-    LINE = 18,            /* of labels */
-    TITLED = 4096,        /* cells that have a title each */
-    CHARACTER = 9,        /* pixels of one of a label */
-    SMALL_CHARACTER = 8,  /* of a subtitle or the legend */
-    NAME = 19,            /* font sizes of the title */
+    LINE = 18,           /* of labels */
+    TITLED = 4096,       /* cells that have a title each */
+    CHARACTER = 9,       /* pixels of one of a label */
+    SMALL_CHARACTER = 8, /* of a subtitle or the legend */
+    NAME = 19,           /* font sizes of the title */
     NAME_LEAST = 12,
-    PAGE = 24,            /* margin */
-    SWATCH = 12,          /* of the legend */
+    PAGE = 24,   /* margin */
+    SWATCH = 12, /* of the legend */
     ANCHORS = 5
 };
 
@@ -33,7 +33,8 @@ struct frame {
     int every_row, every_column; /* labels that there is room for */
 };
 
-/* Text of at most `most` columns with what XML reserves escaped, and an ellipsis where it is cut. */
+/* Text of at most `most` columns with what XML reserves escaped, and an ellipsis where it is cut.
+ */
 static void print_xml(FILE *file, const char *text, int most)
 {
     const int cut = attune_text_width(text, most + 1) > most;
@@ -78,8 +79,8 @@ static void print_selector(const struct attune_picture *picture, FILE *file, con
             picture->scope ? " " : "", selector);
 }
 
-static void print_theme(const struct attune_picture *picture, FILE *file, const char *const fills[3],
-                        const unsigned *ramp)
+static void print_theme(const struct attune_picture *picture, FILE *file,
+                        const char *const fills[3], const unsigned *ramp)
 {
     static const char *const selectors[] = {".page", ".ink", ".faint"};
     char selector[16];
@@ -179,9 +180,10 @@ static void print_head(const struct attune_grid *grid, const struct frame *frame
             frame->width, frame->height, frame->width, frame->height, scope, dash, scope, dash,
             scope, dash);
     print_xml(file, picture->title, 512);
-    fprintf(file,
-            "</title>\n<desc id=\"%s%sdesc\">Heat map of attention weights between 0 and 1. Rows are ",
-            scope, dash);
+    fprintf(
+        file,
+        "</title>\n<desc id=\"%s%sdesc\">Heat map of attention weights between 0 and 1. Rows are ",
+        scope, dash);
     print_xml(file, picture->row_axis, 512);
     fputs(", columns are ", file);
     print_xml(file, picture->column_axis, 512);

@@ -16,10 +16,11 @@ static void draw_card(const struct attune_report *report, const struct attune_pa
     char setting[160], below[256], description[256];
     snprintf(below, sizeof below, "%.120s \xc2\xb7 %s", panel->first->spec,
              attune_report_setting(report, panel->first, setting));
-    snprintf(description, sizeof description,
-             "Bar chart of %d engines, the fastest first: rate of the fastest sample, and of the median "
-             "with its 95 %% interval.",
-             panel->rows);
+    snprintf(
+        description, sizeof description,
+        "Bar chart of %d engines, the fastest first: rate of the fastest sample, and of the median "
+        "with its 95 %% interval.",
+        panel->rows);
     attune_chart_open(&chart, "bars", attune_report_case(panel->first), below, description);
     attune_panel_draw(panel, file);
     attune_chart_end(&chart);
@@ -30,8 +31,10 @@ static void draw_panels(const struct attune_report *report, const struct attune_
                         FILE *file)
 {
     attune_page_section(file, "peers", "Beside other engines");
-    fputs("<p class=\"sub\">Same inputs, rounds in turn, every result checked against float64. A bar is "
-          "the rate of the fastest sample, the tick that of the median with its 95 % interval; longer "
+    fputs("<p class=\"sub\">Same inputs, rounds in turn, every result checked against float64. A "
+          "bar is "
+          "the rate of the fastest sample, the tick that of the median with its 95 % interval; "
+          "longer "
           "is better.</p>\n<div class=\"grid\">\n",
           file);
     for (int i = 0; i < panels->count && i < MOST_PANELS; i++)

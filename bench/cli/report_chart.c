@@ -109,7 +109,9 @@ void attune_chart_open(const struct attune_chart *chart, const char *kind, const
         fputs("</div>\n", file);
     }
     fprintf(file, "<div class=\"%s\"><svg height=\"%d\" role=\"img\"><title>",
-            !(chart->x.high > chart->x.low) ? "plain" : chart->named ? "plot named" : "plot",
+            !(chart->x.high > chart->x.low) ? "plain"
+            : chart->named                  ? "plot named"
+                                            : "plot",
             chart->height);
     attune_page_text(file, heading);
     fputs("</title><desc>", file);
@@ -204,12 +206,14 @@ int attune_labels_put(struct attune_labels *labels, const struct attune_chart *c
     const struct {
         double right, below;
         const char *anchor;
-    } places[] = {{8, 4, "start"}, {-8, 4, "end"},  {0, -9, "middle"}, {0, 17, "middle"},
+    } places[] = {{8, 4, "start"},  {-8, 4, "end"},  {0, -9, "middle"}, {0, 17, "middle"},
                   {7, -6, "start"}, {-7, -6, "end"}, {7, 14, "start"},  {-7, 14, "end"}};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         const char *anchor = places[i].anchor;
         const double left = across + places[i].right -
-                            (*anchor == 's' ? 0 : *anchor == 'e' ? width : width / 2);
+                            (*anchor == 's'   ? 0
+                             : *anchor == 'e' ? width
+                                              : width / 2);
         const double top = down + places[i].below - 10;
         if (left < 0 || left + width > labels->width || top < -4 ||
             top + LABEL_HEIGHT > chart->height || !is_free(labels, left, top, width) ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Charts as inline SVG that need no script to fit: x is in per cent of the width, y in pixels, so that
- * letters keep their size on a phone. Knows axes, marks and labels; nothing of results.
+ * Charts as inline SVG that need no script to fit: x is in per cent of the width, y in pixels, so
+ * that letters keep their size on a phone. Knows axes, marks and labels; nothing of results.
  */
 #ifndef ATTUNE_BENCH_CLI_REPORT_CHART_H
 #define ATTUNE_BENCH_CLI_REPORT_CHART_H

@@ -109,7 +109,8 @@ static int compare_cases(const void *left, const void *right)
     if (!order)
         order = strcmp(attune_report_case(a->line), attune_report_case(b->line));
     if (!order)
-        order = strcmp(a->line->choice ? a->line->choice : "", b->line->choice ? b->line->choice : "");
+        order =
+            strcmp(a->line->choice ? a->line->choice : "", b->line->choice ? b->line->choice : "");
     return order ? order : compare_numbers(a->line->min_s, b->line->min_s);
 }
 
@@ -156,8 +157,7 @@ int attune_report_order(struct attune_report *report)
 {
     report->machine =
         calloc((size_t)report->results.count[ATTUNE_LINE_MACHINE] + 1, sizeof *report->machine);
-    report->own =
-        calloc((size_t)report->results.count[ATTUNE_LINE_RESULT] + 1, sizeof(void *));
+    report->own = calloc((size_t)report->results.count[ATTUNE_LINE_RESULT] + 1, sizeof(void *));
     if (!report->machine || !report->own)
         return 0;
     order_machines(report);
@@ -187,7 +187,7 @@ const char *attune_report_setting(const struct attune_report *report,
     const int32_t machine = attune_report_machine_of(report, result->machine);
     snprintf(text, 160, "%s%s%.0f thread%s, %.16s",
              report->machines > 1 ? report->machine[machine].name : "",
-             report->machines > 1 ? ", " : "", result->threads,
-             result->threads > 1 ? "s" : "", result->isa);
+             report->machines > 1 ? ", " : "", result->threads, result->threads > 1 ? "s" : "",
+             result->isa);
     return text;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Results ordered for showing: which machines there are, which of several results of one case counts,
- * how cases and settings are called. Knows nothing of pages.
+ * Results ordered for showing: which machines there are, which of several results of one case
+ * counts, how cases and settings are called. Knows nothing of pages.
  */
 #ifndef ATTUNE_BENCH_CLI_REPORT_DATA_H
 #define ATTUNE_BENCH_CLI_REPORT_DATA_H
@@ -19,12 +19,13 @@ struct attune_report {
     struct attune_results results;
     struct attune_report_machine *machine;
     int32_t machines;
-    /* Timed results of Attune; of several on one machine with the same case and settings the fastest.
-     * Ordered by machine, instruction set and threads; within these as the files have them. */
+    /* Timed results of Attune; of several on one machine with the same case and settings the
+     * fastest. Ordered by machine, instruction set and threads; within these as the files have
+     * them. */
     const struct attune_result_line **own;
     int32_t owns;
-    int32_t merged; /* results that gave way to a faster one */
-    const char *picture; /* an alignment as SVG; NULL: none */
+    int32_t merged;                         /* results that gave way to a faster one */
+    const char *picture;                    /* an alignment as SVG; NULL: none */
     const struct attune_forecast *forecast; /* NULL: none */
 };
 

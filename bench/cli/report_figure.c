@@ -15,7 +15,8 @@ static const char style[] =
     "--own:#63b0ff;--peer:#5b6778}}text{font:11px system-ui,sans-serif;fill:var(--ink)}"
     ".name{font:600 13px system-ui,sans-serif}.strong{font-weight:600}.faint{fill:var(--faint)}"
     ".page{fill:var(--page)}.bar{fill:var(--peer)}.own{fill:var(--own)}.whisker{stroke:var(--ink);"
-    "stroke-width:1.25}.axis{stroke:var(--faint)}.roof{stroke:var(--faint);stroke-width:1.5}</style>\n";
+    "stroke-width:1.25}.axis{stroke:var(--faint)}.roof{stroke:var(--faint);stroke-width:1.5}</"
+    "style>\n";
 
 /* The panels of one machine and the fewest threads that it has. */
 static int chosen(const struct attune_panels *panels)
@@ -43,8 +44,8 @@ static void draw_panel(const struct attune_panel *panel, int x, int y, FILE *fil
     attune_page_text(file, attune_report_case(panel->first));
     fprintf(file, "</text><text class=\"faint\" x=\"%d\" y=\"%d\">", x, y + 28);
     attune_page_format(file, "%.70s", panel->first->spec);
-    fprintf(file, "</text>\n<svg x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\">\n", x, y + HEAD, WIDTH,
-            attune_panel_height(panel));
+    fprintf(file, "</text>\n<svg x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\">\n", x, y + HEAD,
+            WIDTH, attune_panel_height(panel));
     attune_panel_draw(panel, file);
     fputs("</svg>\n", file);
 }
@@ -56,18 +57,19 @@ static void draw_all(const struct attune_report *report, const struct attune_pan
     int height = PAGE, y = PAGE;
     for (int row = 0; row * COLUMNS < count; row++)
         height += row_height(panels, count, row);
-    fprintf(file,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
-            "viewBox=\"0 0 %d %d\" role=\"img\" aria-labelledby=\"title desc\">\n<title id=\"title\">",
-            width, height, width, height);
+    fprintf(
+        file,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
+        "viewBox=\"0 0 %d %d\" role=\"img\" aria-labelledby=\"title desc\">\n<title id=\"title\">",
+        width, height, width, height);
     attune_page_format(file, "Attune beside other engines on %s",
                        report->machine[panels->panel[0].machine].name);
     fprintf(file,
             "</title>\n<desc id=\"desc\">Bar charts of %d cases on %.0f thread%s: the rate of the "
             "fastest sample of each engine, and of its median with the 95 %% interval.</desc>\n%s"
             "<rect class=\"page\" width=\"%d\" height=\"%d\" rx=\"12\"/>\n",
-            count, panels->panel[0].first->threads,
-            panels->panel[0].first->threads > 1 ? "s" : "", style, width, height);
+            count, panels->panel[0].first->threads, panels->panel[0].first->threads > 1 ? "s" : "",
+            style, width, height);
     for (int i = 0; i < count; i++) {
         draw_panel(&panels->panel[i], PAGE + i % COLUMNS * (WIDTH + GAP), y, file);
         if (i % COLUMNS == COLUMNS - 1)

@@ -30,9 +30,9 @@ static void put_row(const struct attune_forecast_row *row, FILE *file)
 
 int attune_report_forecast(const struct attune_report *report, FILE *file)
 {
-    static const char *const heads[] = {"case",      "threads here", "measured here", "threads there",
-                                        "set there", "predicted",    "speed-up",      "of roof",
-                                        "bound by"};
+    static const char *const heads[] = {"case",          "threads here", "measured here",
+                                        "threads there", "set there",    "predicted",
+                                        "speed-up",      "of roof",      "bound by"};
     const struct attune_forecast *forecast = report->forecast;
     if (!forecast)
         return 0;
@@ -41,8 +41,9 @@ int attune_report_forecast(const struct attune_report *report, FILE *file)
     attune_page_text(file, forecast->name);
     fputs("</h3><p class=\"sub\">", file);
     attune_page_text(file, forecast->note);
-    fputs("</p><div class=\"scroll tall\" tabindex=\"0\"><table data-table=\"forecast\"><thead><tr>",
-          file);
+    fputs(
+        "</p><div class=\"scroll tall\" tabindex=\"0\"><table data-table=\"forecast\"><thead><tr>",
+        file);
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         fprintf(file, "<th scope=\"col\"%s><button type=\"button\">%s</button></th>",
                 i == 0 || i == 4 || i == 8 ? " class=\"t\"" : "", heads[i]);
@@ -62,9 +63,8 @@ static void print_row(const struct attune_forecast_row *row, int markdown, FILE 
         fputs("| ", file);
         attune_markdown_cell(file, attune_report_case(row->from));
         fprintf(file, " | %.0f | %s | %.0f | %s | %.2f | %.0f %% of %s |\n", row->from->threads,
-                attune_page_seconds(here, from), row->there.threads,
-                attune_page_seconds(there, to), here / there,
-                100 * row->prediction.roof_seconds / there,
+                attune_page_seconds(here, from), row->there.threads, attune_page_seconds(there, to),
+                here / there, 100 * row->prediction.roof_seconds / there,
                 attune_roof_word(row->prediction.bound));
         return;
     }
@@ -85,12 +85,13 @@ void attune_forecast_print(const struct attune_forecast *forecast, int markdown,
         attune_plain_text(file, forecast->note, ATTUNE_FORECAST_NOTE);
     fputs("\n\n", file);
     if (markdown)
-        fputs("| case | threads here | measured here | threads there | predicted | speed-up | of roof |\n"
+        fputs("| case | threads here | measured here | threads there | predicted | speed-up | of "
+              "roof |\n"
               "|---|--:|--:|--:|--:|--:|--:|\n",
               file);
     else
-        fprintf(file, "%7s  %11s  %7s  %11s  %8s  %s\n", "threads", "measured", "there", "predicted",
-                "speed-up", "of roof there  case");
+        fprintf(file, "%7s  %11s  %7s  %11s  %8s  %s\n", "threads", "measured", "there",
+                "predicted", "speed-up", "of roof there  case");
     for (int i = 0; i < forecast->rows; i++)
         print_row(&forecast->row[i], markdown, file);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the tuner measured for a key: rows are query blocks, columns key blocks, a cell how much slower
- * than the fastest it was.
+ * What the tuner measured for a key: rows are query blocks, columns key blocks, a cell how much
+ * slower than the fastest it was.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -81,10 +81,11 @@ static void draw_cell(const struct map *map, int row, int column, FILE *file)
     char time[ATTUNE_PAGE_NUMBER];
     if (!(seconds > 0))
         return;
-    fprintf(file,
-            "<rect class=\"cell h%d\" x=\"%.2f%%\" y=\"%d\" width=\"%.2f%%\" height=\"%d\" rx=\"3\">"
-            "<title>",
-            step, left, y, width, CELL);
+    fprintf(
+        file,
+        "<rect class=\"cell h%d\" x=\"%.2f%%\" y=\"%d\" width=\"%.2f%%\" height=\"%d\" rx=\"3\">"
+        "<title>",
+        step, left, y, width, CELL);
     attune_page_format(file, "q block %.0f, kv block %.0f: %s, %.3f times the fastest",
                        map->rows[row], map->columns[column], attune_page_seconds(seconds, time),
                        slowdown);
@@ -126,8 +127,9 @@ static void draw_sides(const struct map *map, FILE *file)
                 "<text class=\"faint\" x=\"%.2f%%\" y=\"%d\" text-anchor=\"middle\">%.0f</text>\n",
                 (column_left(map, column) + column_left(map, column + 1)) / 2, bottom + 15,
                 map->columns[column]);
-    fprintf(file, "<text class=\"faint\" x=\"100%%\" y=\"%d\" text-anchor=\"end\">kv block, across; "
-                  "q block, down</text>\n",
+    fprintf(file,
+            "<text class=\"faint\" x=\"100%%\" y=\"%d\" text-anchor=\"end\">kv block, across; "
+            "q block, down</text>\n",
             bottom + 31);
 }
 
@@ -145,14 +147,15 @@ static void draw_map(const struct attune_report *report,
              report->machines > 1 ? report->machine[machine].name : "",
              report->machines > 1 ? ", " : "", landscape->threads,
              landscape->threads > 1 ? "s" : "", landscape->isa);
-    snprintf(caption, sizeof caption,
-             "Times the fastest, which took %s. Solid ring: the tuner's choice; dashed: the untuned "
-             "model's.%s",
-             attune_page_seconds(map.fastest, time),
-             map.left_out ? " Some points found no room." : "");
-    attune_chart_open(&chart, "heatmap", landscape->spec ? landscape->spec : landscape->key, below,
-                      "Heat map of the time by query block and key block; the deeper the color, the "
-                      "faster.");
+    snprintf(
+        caption, sizeof caption,
+        "Times the fastest, which took %s. Solid ring: the tuner's choice; dashed: the untuned "
+        "model's.%s",
+        attune_page_seconds(map.fastest, time), map.left_out ? " Some points found no room." : "");
+    attune_chart_open(
+        &chart, "heatmap", landscape->spec ? landscape->spec : landscape->key, below,
+        "Heat map of the time by query block and key block; the deeper the color, the "
+        "faster.");
     for (int row = 0; row < map.row_count; row++)
         for (int column = 0; column < map.column_count; column++)
             draw_cell(&map, row, column, file);

@@ -96,7 +96,8 @@ static void put_words(FILE *file, const char *term, json_t *list)
         fputs("</dd>\n", file);
     } else if (json_is_object(list) && json_object_size(list) > 0) {
         put_term(file, term);
-        json_object_foreach(list, name, value) {
+        json_object_foreach(list, name, value)
+        {
             if (json_is_string(value) && shown < MOST_WORDS)
                 attune_page_format(file, "%s%s %s", shown++ ? ", " : "", name,
                                    json_string_value(value));
@@ -149,8 +150,9 @@ static int gather_roofs(const struct attune_report *report, int32_t machine,
             continue;
         while (name < ROOFS && strcmp(roof_names[name], line->roof) != 0)
             name++;
-        while (column < count && (strcmp(columns[column].isa, line->isa) != 0 ||
-                               columns[column].threads < line->threads || columns[column].threads > line->threads))
+        while (column < count &&
+               (strcmp(columns[column].isa, line->isa) != 0 ||
+                columns[column].threads < line->threads || columns[column].threads > line->threads))
             column++;
         if (name == ROOFS || column == MOST_COLUMNS)
             continue;

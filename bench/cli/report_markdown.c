@@ -15,11 +15,11 @@ enum { MOST_FAMILIES = 32, MOST_SETTINGS = 8 };
 
 static const char *unit_word(const char *unit)
 {
-    return !unit                        ? ""
+    return !unit                       ? ""
            : strcmp(unit, "flop") == 0 ? "GFLOP/s"
            : strcmp(unit, "byte") == 0 ? "GB/s"
            : strcmp(unit, "tanh") == 0 ? "G tanh/s"
-                                        : "G/s";
+                                       : "G/s";
 }
 
 /* Engines of some panels in the order of the files. */
@@ -87,13 +87,15 @@ static void put_versions(const struct engines *engines, FILE *file)
         fputs(i ? ", " : "Versions: ", file);
         attune_markdown_cell(file, engines->line[i]->engine);
         putc(' ', file);
-        attune_markdown_cell(file, engines->line[i]->version ? engines->line[i]->version : "unknown");
+        attune_markdown_cell(file,
+                             engines->line[i]->version ? engines->line[i]->version : "unknown");
     }
     fputs(".\n\n", file);
 }
 
 /* The machine, once for all of its tables: "AMD EPYC, 2 cores, GNU 12.2.0, 2026-11-26." */
-static void put_machine(const struct attune_report *report, const struct attune_panel *panel, FILE *file)
+static void put_machine(const struct attune_report *report, const struct attune_panel *panel,
+                        FILE *file)
 {
     const struct attune_machine_line *line =
         attune_results_machine(&report->results, panel->first->machine);
@@ -192,9 +194,10 @@ static void put_shares(const struct attune_report *report, FILE *file)
     gather_shares(report, &shares);
     if (shares.families == 0)
         return;
-    fputs("How close Attune comes to the roof that binds, geometric means of each family's cases:\n\n"
-          "| family |",
-          file);
+    fputs(
+        "How close Attune comes to the roof that binds, geometric means of each family's cases:\n\n"
+        "| family |",
+        file);
     for (int i = 0; i < shares.settings; i++) {
         putc(' ', file);
         attune_markdown_cell(file, attune_report_setting(report, shares.setting[i], text));
@@ -232,7 +235,8 @@ int attune_report_markdown(const struct attune_report *report, FILE *file)
         if (i == 0 || panels.panel[i].machine != panels.panel[i - 1].machine)
             put_machine(report, &panels.panel[i], file);
         put_engines(panels.panel + i, end - i,
-                    end == panels.count || panels.panel[end].machine != panels.panel[i].machine, file);
+                    end == panels.count || panels.panel[end].machine != panels.panel[i].machine,
+                    file);
     }
     if (drawn)
         put_shares(report, file);

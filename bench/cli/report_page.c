@@ -93,7 +93,11 @@ const char *attune_page_digits(double value, char text[ATTUNE_PAGE_NUMBER])
     if (value != 0 && (fabs(value) >= 1e6 || fabs(value) < 1e-3))
         snprintf(text, ATTUNE_PAGE_NUMBER, "%.2e", value);
     else
-        snprintf(text, ATTUNE_PAGE_NUMBER, "%.*f", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value);
+        snprintf(text, ATTUNE_PAGE_NUMBER, "%.*f",
+                 value < 9.995   ? 2
+                 : value < 99.95 ? 1
+                                 : 0,
+                 value);
     return text;
 }
 
@@ -106,17 +110,18 @@ const char *attune_page_seconds(double seconds, char text[ATTUNE_PAGE_NUMBER])
         seconds *= 1e3;
         unit--;
     }
-    snprintf(text, ATTUNE_PAGE_NUMBER, "%.20s %s", attune_page_digits(seconds, digits), units[unit]);
+    snprintf(text, ATTUNE_PAGE_NUMBER, "%.20s %s", attune_page_digits(seconds, digits),
+             units[unit]);
     return text;
 }
 
 const char *attune_page_rate(double rate, const char *unit, char text[ATTUNE_PAGE_NUMBER])
 {
     static const char *const prefixes[] = {"", "k", "M", "G", "T", "P"};
-    const char *name = !unit                        ? ""
+    const char *name = !unit                       ? ""
                        : strcmp(unit, "flop") == 0 ? "FLOP"
                        : strcmp(unit, "byte") == 0 ? "B"
-                                                    : unit;
+                                                   : unit;
     char digits[ATTUNE_PAGE_NUMBER];
     int prefix = 0;
     while (prefix < 5 && rate >= 999.5) {
@@ -136,7 +141,8 @@ const char *attune_page_bytes(double bytes, char text[ATTUNE_PAGE_NUMBER])
         bytes /= 1024;
         unit++;
     }
-    snprintf(text, ATTUNE_PAGE_NUMBER, "%.*f %s", bytes == floor(bytes) ? 0 : 1, bytes, units[unit]);
+    snprintf(text, ATTUNE_PAGE_NUMBER, "%.*f %s", bytes == floor(bytes) ? 0 : 1, bytes,
+             units[unit]);
     return text;
 }
 

@@ -14,11 +14,10 @@ enum { ATTUNE_PAGE_NUMBER = 48 };
  * what controls a terminal or the direction of text becomes "?", and 400 characters are enough. */
 void attune_page_text(FILE *file, const char *text);
 /* printf() whose result goes through attune_page_text(); at most 1023 bytes. */
-void attune_page_format(FILE *file, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void attune_page_format(FILE *file, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* In a table of Markdown: nothing of it ends the cell or begins markup. As code, what code cannot hold
- * is dropped. */
+/* In a table of Markdown: nothing of it ends the cell or begins markup. As code, what code cannot
+ * hold is dropped. */
 void attune_markdown_cell(FILE *file, const char *text);
 void attune_markdown_code(FILE *file, const char *text);
 /* In a terminal: at most so many characters, none of which moves the cursor. */
@@ -40,8 +39,8 @@ void attune_page_close(FILE *file);
 void attune_page_section(FILE *file, const char *id, const char *heading);
 void attune_page_section_end(FILE *file);
 
-/* report_style.c: the style sheet, the script, and the script's hash as the page's policy names it: a
- * browser runs no other, should text ever escape. */
+/* report_style.c: the style sheet, the script, and the script's hash as the page's policy names it:
+ * a browser runs no other, should text ever escape. */
 extern const char attune_page_style[], attune_page_script[], attune_page_script_hash[];
 
 #endif

@@ -19,7 +19,8 @@ static const double bars_left = 33, bars_right = 74;
 static int same_panel(const struct attune_result_line *a, const struct attune_result_line *b)
 {
     return strcmp(a->machine, b->machine) == 0 && strcmp(a->spec, b->spec) == 0 &&
-           strcmp(a->name, b->name) == 0 && !(a->threads < b->threads) && !(a->threads > b->threads);
+           strcmp(a->name, b->name) == 0 && !(a->threads < b->threads) &&
+           !(a->threads > b->threads);
 }
 
 static int compare_panels(const void *left, const void *right)
@@ -83,10 +84,11 @@ static int make_panels(const struct attune_report *report, const struct attune_r
         for (end = i + 1; end < count && same_panel(line[i], line[end]); end++)
             first = line[end] < first ? line[end] : first;
         if (has_peers(line + i, end - i))
-            panel[panels++] = (struct attune_panel){.row = line + i,
-                                             .first = first,
-                                             .machine = attune_report_machine_of(report, first->machine),
-                                             .rows = end - i < ATTUNE_PANEL_ENGINES ? end - i : ATTUNE_PANEL_ENGINES};
+            panel[panels++] = (struct attune_panel){
+                .row = line + i,
+                .first = first,
+                .machine = attune_report_machine_of(report, first->machine),
+                .rows = end - i < ATTUNE_PANEL_ENGINES ? end - i : ATTUNE_PANEL_ENGINES};
     }
     qsort(panel, (size_t)panels, sizeof *panel, compare_order);
     return panels;
@@ -127,8 +129,7 @@ static void draw_whisker(const struct attune_result_line *result, double most, i
 {
     const double median = bar_end(result->work / result->median_s, most);
     if (result->low_s > 0 && result->high_s >= result->low_s)
-        fprintf(file,
-                "<line class=\"whisker\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"%d\" y2=\"%d\"/>",
+        fprintf(file, "<line class=\"whisker\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"%d\" y2=\"%d\"/>",
                 bar_end(result->work / result->high_s, most),
                 bar_end(result->work / result->low_s, most), y + 11, y + 11);
     fprintf(file, "<line class=\"whisker\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"%d\" y2=\"%d\"/>\n",

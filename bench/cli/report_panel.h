@@ -20,7 +20,8 @@ struct attune_panel {
 };
 
 struct attune_panels {
-    struct attune_panel *panel; /* machine by machine, few threads first, then as the files have them */
+    struct attune_panel
+        *panel; /* machine by machine, few threads first, then as the files have them */
     int count;
     const struct attune_result_line **lines;
 };

@@ -127,8 +127,8 @@ static void draw_slope(const struct plot *plot, int level)
     fprintf(chart->file,
             "<text class=\"faint halo\" x=\"%.2f%%\" y=\"%.1f\" dx=\"8\" dy=\"%d\">%s"
             "<tspan class=\"far\"> %s</tspan></text>\n",
-            attune_chart_x(chart, left), attune_chart_y(chart, left * speed), left > chart->x.low ? -4 : 13,
-            levels[level], attune_page_rate(speed, "byte", text));
+            attune_chart_x(chart, left), attune_chart_y(chart, left * speed),
+            left > chart->x.low ? -4 : 13, levels[level], attune_page_rate(speed, "byte", text));
 }
 
 static void draw_roofs(const struct plot *plot)
@@ -161,8 +161,8 @@ static void draw_shape(FILE *file, int class, double x, double y)
                                                 "M-3.6-3.6h7.2v7.2h-7.2z", "M0-5L5 0L0 5L-5 0z",
                                                 "M0-5L4.8 4H-4.8z"};
     /* A path has no per cent of its own: an inner svg without extent carries it there. */
-    fprintf(file, "<svg x=\"%.2f%%\" y=\"%.1f\" class=\"point\"><path class=\"mark s%d\" d=\"%s\">", x,
-            y, class + 1, shapes[class]);
+    fprintf(file, "<svg x=\"%.2f%%\" y=\"%.1f\" class=\"point\"><path class=\"mark s%d\" d=\"%s\">",
+            x, y, class + 1, shapes[class]);
 }
 
 static void draw_point(const struct plot *plot, const struct attune_result_line *result)
@@ -191,8 +191,8 @@ static void draw_labels(const struct plot *plot)
         attune_labels_avoid(&labels, &plot->chart, intensity(plot->point[i]),
                             rate_of(plot->point[i]));
     for (int32_t i = 0; i < count; i++)
-        attune_labels_put(&labels, &plot->chart, intensity(plot->point[i]),
-                          rate_of(plot->point[i]), attune_report_case(plot->point[i]), "");
+        attune_labels_put(&labels, &plot->chart, intensity(plot->point[i]), rate_of(plot->point[i]),
+                          attune_report_case(plot->point[i]), "");
 }
 
 static void draw_key(const struct plot *plot)
@@ -261,13 +261,15 @@ int attune_report_roofline(const struct attune_report *report, FILE *file)
     if (!any)
         return 0;
     attune_page_section(file, "roofline", "How close to the roofs");
-    fputs("<p class=\"sub\">A case stands below the roof that binds it: the flat one is arithmetic, "
-          "the slopes are reads of keys and values, and the distance is what is left to gain. "
-          "Fastest samples; roofs are the best of all probes in the run. Hover or tap a mark for its numbers.</p>\n<div class=\"wide\">\n",
-          file);
+    fputs(
+        "<p class=\"sub\">A case stands below the roof that binds it: the flat one is arithmetic, "
+        "the slopes are reads of keys and values, and the distance is what is left to gain. "
+        "Fastest samples; roofs are the best of all probes in the run. Hover or tap a mark for its "
+        "numbers.</p>\n<div class=\"wide\">\n",
+        file);
     for (int32_t i = 0, end; i < report->owns; i = end) {
-        for (end = i + 1; end < report->owns && attune_report_same_setting(report, report->own[i],
-                                                                           report->own[end]);)
+        for (end = i + 1; end < report->owns &&
+                          attune_report_same_setting(report, report->own[i], report->own[end]);)
             end++;
         for (int unit = 0; unit < 2 && plots < MOST_PLOTS; unit++)
             plots += draw_group(&plot, report->own + i, end - i, units[unit]);

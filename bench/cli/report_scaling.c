@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two kinds of line charts: the speed-up of each family over threads, and the share of the roof over
- * the length of a sequence.
+ * Two kinds of line charts: the speed-up of each family over threads, and the share of the roof
+ * over the length of a sequence.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -11,7 +11,15 @@
 #include "bench/cli/report_page.h"
 #include "bench/cli/report_sections.h"
 
-enum { MOST_SERIES = 12, MOST_AT = 40, HEIGHT = 210, NAME = 13, MOST_SEARCHED = 2000, KEY = 160, MOST_CHARTS = 12 };
+enum {
+    MOST_SERIES = 12,
+    MOST_AT = 40,
+    HEIGHT = 210,
+    NAME = 13,
+    MOST_SEARCHED = 2000,
+    KEY = 160,
+    MOST_CHARTS = 12
+};
 
 /* A line: values over x, in ascending order of x. */
 struct series {
@@ -132,8 +140,7 @@ static void draw_lines(struct attune_chart *chart, const struct family *family,
 
 /* ---- over threads ---- */
 
-static int same_but_threads(const struct attune_report *report,
-                            const struct attune_result_line *a,
+static int same_but_threads(const struct attune_report *report, const struct attune_result_line *a,
                             const struct attune_result_line *b)
 {
     return strcmp(a->spec, b->spec) == 0 && strcmp(a->name, b->name) == 0 &&
@@ -159,7 +166,8 @@ static void gather_threads(const struct attune_report *report, int32_t first, in
 {
     *family = (struct family){.count = 0};
     for (int32_t i = first; i < end; i++) {
-        const struct attune_result_line *line = report->own[i], *one = alone(report, first, end, line);
+        const struct attune_result_line *line = report->own[i],
+                                        *one = alone(report, first, end, line);
         struct series *series = one ? series_of(family, line->family) : NULL;
         const int at = series ? place_of(series, line->threads) : -1;
         if (at < 0)
@@ -202,15 +210,16 @@ static int draw_threads(const struct attune_report *report, int32_t first, int32
                  ? report->machine[attune_report_machine_of(report, line->machine)].name
                  : "",
              report->machines > 1 ? ", " : "", line->isa);
-    attune_chart_open(&chart, "threads", heading, NULL,
-                      "Line chart of the speed-up over one thread, a line for each family of cases.");
+    attune_chart_open(
+        &chart, "threads", heading, NULL,
+        "Line chart of the speed-up over one thread, a line for each family of cases.");
     attune_chart_grid(&chart, count_tick, times_tick, "threads", "speed-up");
     for (double from = 1; from * 2 <= most * 1.001; from *= 2)
         attune_chart_line(&chart, "ideal", from, from, from * 2, from * 2);
     draw_lines(&chart, &family, times_tick, "threads");
-    attune_chart_close(&chart,
-                       "Geometric mean of a family's cases over the same cases on one thread; dotted: "
-                       "as many times as threads.");
+    attune_chart_close(
+        &chart, "Geometric mean of a family's cases over the same cases on one thread; dotted: "
+                "as many times as threads.");
     return 1;
 }
 
@@ -221,10 +230,11 @@ static int same_isa(const struct attune_report *report, int32_t a, int32_t b)
                attune_report_machine_of(report, report->own[b]->machine);
 }
 
-/* Calls `draw` with every range of results that `same` holds together, inside a section that opens with
- * the first chart. */
+/* Calls `draw` with every range of results that `same` holds together, inside a section that opens
+ * with the first chart. */
 static int draw_ranges(const struct attune_report *report, FILE *file, const char *id,
-                       const char *name, int (*same)(const struct attune_report *, int32_t, int32_t),
+                       const char *name,
+                       int (*same)(const struct attune_report *, int32_t, int32_t),
                        int (*draw)(const struct attune_report *, int32_t, int32_t, FILE *))
 {
     int charts = 0;
@@ -335,9 +345,10 @@ static int draw_lengths(const struct attune_report *report, int32_t first, int32
     chart.y = (struct attune_axis){0, share, ATTUNE_LINEAR};
     snprintf(heading, sizeof heading, "Over length, %s",
              attune_report_setting(report, report->own[first], setting));
-    attune_chart_open(&chart, "lengths", heading, NULL,
-                      "Line chart of the share of the roof that binds over the number of keys, a line "
-                      "for each kind of problem.");
+    attune_chart_open(
+        &chart, "lengths", heading, NULL,
+        "Line chart of the share of the roof that binds over the number of keys, a line "
+        "for each kind of problem.");
     attune_chart_grid(&chart, count_tick, percent_tick, "keys (T)", "of the roof that binds");
     draw_lines(&chart, &family, percent_tick, "T");
     attune_chart_close(&chart, "Fastest samples; heads and batch differ along a line.");

@@ -16,9 +16,8 @@ enum { MOST_ROWS = 30, MOST_CHARTS = 8, ROW = 34, PARTS = 6 };
 static const struct {
     const char *name, *words;
 } parts[PARTS] = {
-    {"score", " score "},         {"softmax", " softmax "},
-    {"weighted sum", " weighted_sum "}, {"packing", " packing "},
-    {"projection", " projection "},     {"other", ""},
+    {"score", " score "},     {"softmax", " softmax "},       {"weighted sum", " weighted_sum "},
+    {"packing", " packing "}, {"projection", " projection "}, {"other", ""},
 };
 
 static int part_of(const char *name)
@@ -41,7 +40,8 @@ static void draw_case(const struct attune_result_line *result, int y, FILE *file
     }
     fprintf(file, "<text x=\"0\" y=\"%d\">", y + 11);
     attune_page_format(file, "%.44s", attune_report_case(result));
-    fprintf(file, "</text><text class=\"faint\" x=\"100%%\" y=\"%d\" text-anchor=\"end\">%s</text>\n",
+    fprintf(file,
+            "</text><text class=\"faint\" x=\"100%%\" y=\"%d\" text-anchor=\"end\">%s</text>\n",
             y + 11, attune_page_seconds(result->min_s, time));
     for (int i = 0; i < PARTS; i++) {
         const double width = 100 * share[i] / total;
@@ -60,10 +60,11 @@ static void draw_key(FILE *file)
 {
     fputs("<ul class=\"key\">", file);
     for (int i = 0; i < PARTS; i++)
-        fprintf(file,
-                "<li><svg aria-hidden=\"true\" viewBox=\"0 0 12 12\"><rect class=\"s%d\" width=\"12\" "
-                "height=\"12\"/></svg>%s</li>",
-                i + 1, parts[i].name);
+        fprintf(
+            file,
+            "<li><svg aria-hidden=\"true\" viewBox=\"0 0 12 12\"><rect class=\"s%d\" width=\"12\" "
+            "height=\"12\"/></svg>%s</li>",
+            i + 1, parts[i].name);
     fputs("</ul>\n", file);
 }
 
@@ -106,8 +107,8 @@ int attune_report_stages(const struct attune_report *report, FILE *file)
     attune_page_section(file, "stages", "Where the time goes");
     fputs("<div class=\"wide\">\n", file);
     for (int32_t i = 0, end; i < report->owns; i = end) {
-        for (end = i + 1; end < report->owns && attune_report_same_setting(report, report->own[i],
-                                                                           report->own[end]);)
+        for (end = i + 1; end < report->owns &&
+                          attune_report_same_setting(report, report->own[i], report->own[end]);)
             end++;
         if (charts < MOST_CHARTS)
             charts += draw_chart(report, i, end, file);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every result of the files in one table that sorts by a click on a column's head; those that were not
- * timed stand there with their reason.
+ * Every result of the files in one table that sorts by a click on a column's head; those that were
+ * not timed stand there with their reason.
  */
 #include <math.h>
 #include <string.h>
@@ -15,9 +15,9 @@ static const struct {
     const char *name;
     int is_text;
 } columns[] = {
-    {"case", 1},      {"engine", 1},  {"threads", 0}, {"set", 1},      {"fastest", 0},
-    {"median", 0},    {"95 %", 0},    {"noise", 0},   {"rate", 0},     {"of roof", 0},
-    {"bound by", 1},  {"error", 0},   {"remarks", 1},
+    {"case", 1},     {"engine", 1}, {"threads", 0}, {"set", 1},  {"fastest", 0},
+    {"median", 0},   {"95 %", 0},   {"noise", 0},   {"rate", 0}, {"of roof", 0},
+    {"bound by", 1}, {"error", 0},  {"remarks", 1},
 };
 
 static void put_text(FILE *file, const char *text)
@@ -87,9 +87,10 @@ static void put_row(const struct attune_report *report, const struct attune_resu
     snprintf(engine, sizeof engine, "%.60s %.60s", result->engine,
              result->version ? result->version : "");
     fputs("<tr title=\"", file);
-    attune_page_format(file, "%s; %s", result->spec, result->kernels ? result->kernels
-                                                     : result->choice ? result->choice
-                                                                      : "");
+    attune_page_format(file, "%s; %s", result->spec,
+                       result->kernels  ? result->kernels
+                       : result->choice ? result->choice
+                                        : "");
     fputs("\">", file);
     put_text(file, attune_report_case(result));
     put_text(file, engine);

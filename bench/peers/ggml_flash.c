@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Attention as a user of ggml writes it: one ggml_flash_attn_ext over float32 keys and values, whose
- * plan and work buffer are made once. Needs a ggml built with its CPU backend.
+ * Attention as a user of ggml writes it: one ggml_flash_attn_ext over float32 keys and values,
+ * whose plan and work buffer are made once. Needs a ggml built with its CPU backend.
  */
 #include "native.h"
 
@@ -66,8 +66,8 @@ void *peer_open(const struct peer_problem *p)
     struct ggml_tensor *mask = p->mask ? make_mask(flash, p) : NULL;
     if (!q || !k || !v || (p->mask && !mask))
         return fail(flash, "no tensors");
-    struct ggml_tensor *out = ggml_flash_attn_ext(flash->context, q, k, v, mask,
-                                                  (float)(1 / sqrt((double)p->d)), 0, 0);
+    struct ggml_tensor *out =
+        ggml_flash_attn_ext(flash->context, q, k, v, mask, (float)(1 / sqrt((double)p->d)), 0, 0);
     ggml_flash_attn_ext_set_prec(out, GGML_PREC_F32);
     out->data = p->out;
     flash->graph = ggml_new_graph(flash->context);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Attention as a user of oneDNN writes it: matmul, softmax in place, matmul, with the scale and the
- * mask as post-operations of the first; all heads at once, or one after another where there is a mask
- * (one that is broadcast over heads falls back to oneDNN's reference, 500 times slower). Takes oneDNN
- * 2 and 3.
+ * mask as post-operations of the first; all heads at once, or one after another where there is a
+ * mask (one that is broadcast over heads falls back to oneDNN's reference, 500 times slower). Takes
+ * oneDNN 2 and 3.
  */
 #include "native.h"
 
@@ -115,8 +115,8 @@ static dnnl_status_t matmul_desc(const struct chain *chain, int a, int b, int to
                                              NULL, chain->desc[to], attr);
 #else
     dnnl_matmul_desc_t operation;
-    const dnnl_status_t status = dnnl_matmul_desc_init(&operation, &chain->desc[a],
-                                                       &chain->desc[b], NULL, &chain->desc[to]);
+    const dnnl_status_t status =
+        dnnl_matmul_desc_init(&operation, &chain->desc[a], &chain->desc[b], NULL, &chain->desc[to]);
     return status != dnnl_success
                ? status
                : dnnl_primitive_desc_create(desc, &operation, attr, chain->engine, NULL);
@@ -126,9 +126,9 @@ static dnnl_status_t matmul_desc(const struct chain *chain, int a, int b, int to
 static dnnl_status_t softmax_desc(const struct chain *chain, dnnl_primitive_desc_t *desc)
 {
 #if DNNL_VERSION_MAJOR >= 3
-    return dnnl_softmax_forward_primitive_desc_create(
-        desc, chain->engine, dnnl_forward_inference, dnnl_softmax_accurate, chain->desc[SCORES],
-        chain->desc[SCORES], 2, NULL);
+    return dnnl_softmax_forward_primitive_desc_create(desc, chain->engine, dnnl_forward_inference,
+                                                      dnnl_softmax_accurate, chain->desc[SCORES],
+                                                      chain->desc[SCORES], 2, NULL);
 #else
     dnnl_softmax_desc_t operation;
     const dnnl_status_t status =
@@ -151,13 +151,13 @@ static int make_steps(struct chain *chain)
 {
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
-    const int bad =
-        failed(score_attributes(chain, &attr), "post-operations") ||
-        failed(matmul_desc(chain, Q, K, SCORES, attr, &desc), "matmul of scores") ||
-        make_step(chain, SCORE, &desc) || failed(softmax_desc(chain, &desc), "softmax") ||
-        make_step(chain, SOFTMAX, &desc) ||
-        failed(matmul_desc(chain, SCORES, V, OUT, NULL, &desc), "matmul of the sum") ||
-        make_step(chain, WSUM, &desc);
+    const int bad = failed(score_attributes(chain, &attr), "post-operations") ||
+                    failed(matmul_desc(chain, Q, K, SCORES, attr, &desc), "matmul of scores") ||
+                    make_step(chain, SCORE, &desc) ||
+                    failed(softmax_desc(chain, &desc), "softmax") ||
+                    make_step(chain, SOFTMAX, &desc) ||
+                    failed(matmul_desc(chain, SCORES, V, OUT, NULL, &desc), "matmul of the sum") ||
+                    make_step(chain, WSUM, &desc);
     dnnl_primitive_attr_destroy(attr);
     return bad;
 }

@@ -15,15 +15,24 @@
 
 static struct cli_outcome outcome;
 
-static const struct attune_roof_set base = {
-    .rate = {100, 50, 20, 1000, 500, 200, 40}, .cache = {64, 512, 4096}, .threads = 1, .isa = "avx2"};
+static const struct attune_roof_set base = {.rate = {100, 50, 20, 1000, 500, 200, 40},
+                                            .cache = {64, 512, 4096},
+                                            .threads = 1,
+                                            .isa = "avx2"};
 
 /* 1000 flop over 100 pairs and 300 bytes, which lie in L2: 10 s of arithmetic, 0.6 s of reads. */
 static struct attune_result_line dense(void)
 {
-    return (struct attune_result_line){.outcome = "ok", .engine = "attune", .spec = "s", .isa = "avx2",
-                                       .arithmetic_unit = "flop", .arithmetic = 1000, .pairs = 100,
-                                       .bytes = 300, .min_s = 20, .threads = 1};
+    return (struct attune_result_line){.outcome = "ok",
+                                       .engine = "attune",
+                                       .spec = "s",
+                                       .isa = "avx2",
+                                       .arithmetic_unit = "flop",
+                                       .arithmetic = 1000,
+                                       .pairs = 100,
+                                       .bytes = 300,
+                                       .min_s = 20,
+                                       .threads = 1};
 }
 
 static void explain(struct attune_result_line *line, const char *name, double seconds)
@@ -114,22 +123,29 @@ Test(predict, nothing_where_a_roof_is_not_known)
     cr_expect_not(attune_predict(&line, &base, &base, &prediction));
 }
 
-/* A machine that is twice as fast with two threads in all but one case, which the model cannot know. */
+/* A machine that is twice as fast with two threads in all but one case, which the model cannot
+ * know. */
 Test(predict, its_error_is_told)
 {
     char text[8192];
-    int length = snprintf(text, sizeof text,
-                          "{\"format\":1,\"kind\":\"machine\",\"id\":\"m\",\"hardware\":\"h\",\"time\":"
-                          "\"t\",\"cpu\":{},\"caches\":{},\"topology\":{}}\n");
+    int length =
+        snprintf(text, sizeof text,
+                 "{\"format\":1,\"kind\":\"machine\",\"id\":\"m\",\"hardware\":\"h\",\"time\":"
+                 "\"t\",\"cpu\":{},\"caches\":{},\"topology\":{}}\n");
     for (int i = 0; i < 3; i++)
         for (int threads = 1; threads <= 2; threads++)
-            length += snprintf(text + length, sizeof text - (size_t)length,
-                               "{\"format\":1,\"kind\":\"result\",\"machine\":\"m\",\"case\":\"c%d\","
-                               "\"family\":\"f\",\"spec\":\"s%d\",\"engine\":\"attune\",\"dtype\":\"f32\","
-                               "\"threads\":%d,\"isa\":\"avx2\",\"outcome\":\"ok\",\"min_s\":%g,\"median_s\":"
-                               "9,\"arithmetic\":1000,\"arithmetic_unit\":\"flop\",\"bytes\":1,\"roofs\":"
-                               "{\"fma\":%d,\"dram\":1000}}\n",
-                               i, i, threads, threads == 1 ? 4.0 : i == 2 ? 1.6 : 2.0, 100 * threads);
+            length += snprintf(
+                text + length, sizeof text - (size_t)length,
+                "{\"format\":1,\"kind\":\"result\",\"machine\":\"m\",\"case\":\"c%d\","
+                "\"family\":\"f\",\"spec\":\"s%d\",\"engine\":\"attune\",\"dtype\":\"f32\","
+                "\"threads\":%d,\"isa\":\"avx2\",\"outcome\":\"ok\",\"min_s\":%g,\"median_s\":"
+                "9,\"arithmetic\":1000,\"arithmetic_unit\":\"flop\",\"bytes\":1,\"roofs\":"
+                "{\"fma\":%d,\"dram\":1000}}\n",
+                i, i, threads,
+                threads == 1 ? 4.0
+                : i == 2     ? 1.6
+                             : 2.0,
+                100 * threads);
     struct attune_results results = {0};
     struct attune_predict_error error;
     cr_assert_eq(attune_results_parse(text, (size_t)length, &results), ATTUNE_OK);
@@ -147,11 +163,13 @@ Test(predict, compare_says_that_it_is_one)
     cr_expect(strstr(outcome.out, "A prediction, not a measurement"));
     cr_expect(strstr(outcome.out, "the same model errs by"));
     /* prefill/d64/t512: all roofs there are 1.6 times as high. */
-    cr_expect(strstr(outcome.out, "4.92 ms        1      3.07 ms      1.60    84 % of fma   prefill/d64/t512"),
+    cr_expect(strstr(outcome.out,
+                     "4.92 ms        1      3.07 ms      1.60    84 % of fma   prefill/d64/t512"),
               "%s", outcome.out);
     cli_run(&outcome, "compare", EXAMPLE, "--machine", OTHER, "--markdown", NULL);
     cr_assert_eq(outcome.code, 0, "%s", outcome.err);
-    cr_expect(strstr(outcome.out, "prefill/d64/t512 | 1 | 4.92 ms | 1 | 3.07 ms | 1.60 | 84 % of fma |"));
+    cr_expect(
+        strstr(outcome.out, "prefill/d64/t512 | 1 | 4.92 ms | 1 | 3.07 ms | 1.60 | 84 % of fma |"));
 }
 
 /* The page in a folder, since it is more than the outcome holds. */
@@ -169,7 +187,8 @@ Test(predict, report_marks_it)
     fclose(file);
     cr_expect(strstr(text, "card prediction"));
     cr_expect(strstr(text, "A prediction, not a measurement"));
-    cr_expect(strstr(text, ">3.07 ms</td><td data-n=\"1.6\">1.60"), "no prediction of prefill/d64/t512");
+    cr_expect(strstr(text, ">3.07 ms</td><td data-n=\"1.6\">1.60"),
+              "no prediction of prefill/d64/t512");
     cli_folder_remove(&folder);
 }
 
@@ -192,8 +211,10 @@ Test(predict, what_is_refused)
 {
     struct cli_folder folder;
     cli_folder_make(&folder);
-    const char *file = cli_folder_path(&folder, "a.jsonl"), *page = cli_folder_path(&folder, "p.html");
-    save(file, "{\"format\":1,\"kind\":\"machine\",\"id\":\"m\",\"hardware\":\"h\",\"time\":\"t\",\"cpu\":{},"
+    const char *file = cli_folder_path(&folder, "a.jsonl"),
+               *page = cli_folder_path(&folder, "p.html");
+    save(file, "{\"format\":1,\"kind\":\"machine\",\"id\":\"m\",\"hardware\":\"h\",\"time\":\"t\","
+               "\"cpu\":{},"
                "\"caches\":{},\"topology\":{}}\n");
     for (int i = 0; i < 2; i++) {
         if (i)
@@ -205,7 +226,8 @@ Test(predict, what_is_refused)
     save(file, "{}\n");
     cli_run(&outcome, "report", EXAMPLE, "-o", page, "--machine", file, NULL);
     refused("line 1");
-    cli_run(&outcome, "report", EXAMPLE, "-o", page, "--machine", cli_folder_path(&folder, "none"), NULL);
+    cli_run(&outcome, "report", EXAMPLE, "-o", page, "--machine", cli_folder_path(&folder, "none"),
+            NULL);
     refused("none");
     cli_run(&outcome, "compare", EXAMPLE, "--machine", OTHER, "--json", NULL);
     refused("--machine");
