@@ -217,8 +217,8 @@ def templates(arguments, specs, threads, folder):
         return [json.loads(text) for text in file]
 
 
-def run_threads(arguments, listed, threads, folder, lines):
-    """Adds all lines of one number of threads, as they come."""
+def run_threads(arguments, listed, threads, folder, lines, deadline):
+    """Adds all lines of one number of threads, as they come; no case begins after the deadline."""
     seconds = 1.0 if arguments.quick else 4.0
     known = templates(arguments, [spec for _, _, spec in listed], threads, folder)
     card = [entry for entry in known if entry["kind"] in ("machine", "roof")]
@@ -235,6 +235,9 @@ def run_threads(arguments, listed, threads, folder, lines):
     lines += card
     try:
         for name, _, spec in listed:
+            if time.monotonic() > deadline:
+                say(f"left out, as the time is up (--budget): {name}, {threads} threads")
+                continue
             say(f"{name}, {threads} thread{'s' * (threads > 1)}: {spec}")
             template = by_spec[spec]
             new = run_case(peers, cases.parse(spec), template, seconds, folder)
@@ -253,6 +256,8 @@ def parse_arguments():
     parser.add_argument("-o", "--output", metavar="FILE", default="peers.jsonl",
                         help="the result file (default %(default)s)")
     parser.add_argument("--quick", action="store_true", help="four cases, about a minute")
+    parser.add_argument("--budget", type=float, metavar="SECONDS", default=360,
+                        help="no case begins later (default %(default)s)")
     parser.add_argument("--spec", action="append", metavar="SPEC",
                         help="this problem instead of the suite; may be given again")
     parser.add_argument("--threads", default="1,all", metavar="N,...",
@@ -285,11 +290,12 @@ def main():
     except cases.BadSpec as trouble:
         parser.error(f"--spec: {trouble}")
     counts = thread_counts(parser, arguments.threads)
-    lines, interrupted = [], False
+    lines, interrupted, started = [], False, time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         try:
-            for threads in counts:
-                run_threads(arguments, listed, threads, folder, lines)
+            for i, threads in enumerate(counts):
+                run_threads(arguments, listed, threads, folder, lines,
+                            started + arguments.budget * (i + 1) / len(counts))
         except Trouble as trouble:
             say(f"run.sh: {trouble}")
             return 4

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# run.sh [--quick] [-o FILE] [--spec SPEC]... [--threads 1,all] [--ggml DIR]: times Attune beside
+# run.sh [--quick] [-o FILE] [--spec SPEC]... [--threads 1,all] [--budget SECONDS] [--ggml DIR]: times Attune beside
 # PyTorch, ONNX Runtime, OpenVINO, oneDNN's primitives and, given the folder of a ggml source tree that
 # was built in DIR/build, ggml: same inputs, interleaved rounds, every result checked against float64,
 # one result file for `attune compare` and `attune report`. Installs what is missing into
