@@ -78,7 +78,7 @@ static const struct {
     {attune_report_stages, "stages", "Where time goes",
      "where the time goes: no result was taken apart (`attune bench --explain`)"},
     {attune_report_heatmap, "landscape", "Tuner",
-     "the tuner's landscape: no file holds what it measured"},
+     "the tuner's landscape: no file holds one (`attune bench --landscape`)"},
     {attune_report_forecast, "forecast", "Prediction",
      "what another CPU would do: no file of its roofs was given (`--machine FILE`)"},
     {attune_report_alignment, "alignment", "Alignment",

@@ -67,7 +67,12 @@ measure() {
     if grep -q '"isa":"avx512"' "$work/best"; then
         "$command" bench --suite quick --threads 1 --isa avx2 -o "$work/avx2" "$@"
     fi
-    cat "$work/best" "$work/avx2" >"$results/$name.jsonl"
+    # What other tiles would take: the machine's line and the landscapes, not their results again.
+    "$command" bench --landscape --threads 1 --seconds 0.3 -o "$work/land" \
+        --spec self:dot,h=8,t=1024,d=64 --spec additive,b=4,t=128,a=256,e=32 \
+        ${label:+--label "$label"}
+    grep -v '"kind":"result"' "$work/land" >"$work/landscapes"
+    cat "$work/best" "$work/avx2" "$work/landscapes" >"$results/$name.jsonl"
     "$root/bench/peers/run.sh" $quick -o "$work/peers" || {
         attune_say "update.sh: the peers failed; their file stays as it is"
         failed=1
