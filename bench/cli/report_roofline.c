@@ -150,7 +150,7 @@ static void draw_roofs(const struct plot *plot)
             attune_page_rate(plot->arithmetic, unit, text));
     /* A level as fast as the one before would only draw over it. */
     for (int i = 3; i >= 0; i--)
-        if (i == 0 || plot->read[i] < 0.97 * plot->read[i - 1])
+        if (i == 0 || plot->read[i] < 0.85 * plot->read[i - 1])
             draw_slope(plot, i);
 }
 

@@ -12,7 +12,8 @@
 #include "bench/cli/report_sections.h"
 
 enum {
-    MOST_SERIES = 12,
+    MOST_SERIES = 64,
+    MOST_DRAWN = 12,
     MOST_AT = 40,
     HEIGHT = 210,
     NAME = 13,
@@ -276,11 +277,13 @@ static void name_line(const struct attune_result_line *line, const char *key, ch
         snprintf(name, KEY, "%s", key);
 }
 
-/* The spec without what makes it longer or wider at the same work a pair, and the length itself. */
-static double split_spec(const char *spec, char key[KEY])
+/* The family and the spec without what makes it longer or wider at the same work a pair; returns
+ * the length itself. */
+static double split_spec(const struct attune_result_line *line, char key[KEY])
 {
+    const char *spec = line->spec;
     double length = 0;
-    size_t used = 0;
+    size_t used = (size_t)snprintf(key, KEY, "%.40s", line->family);
     while (*spec) {
         const size_t size = strcspn(spec, ",");
         const int is_length = strncmp(spec, "t=", 2) == 0 || strncmp(spec, "tk=", 3) == 0;
@@ -288,8 +291,7 @@ static double split_spec(const char *spec, char key[KEY])
         if (is_length)
             length = atof(strchr(spec, '=') + 1);
         else if (!is_number && used + size + 2 < KEY) {
-            used += (size_t)snprintf(key + used, KEY - used, "%s%.*s", used ? " " : "", (int)size,
-                                     spec);
+            used += (size_t)snprintf(key + used, KEY - used, " %.*s", (int)size, spec);
         }
         spec += size + (spec[size] == ',');
     }
@@ -304,7 +306,7 @@ static void gather_lengths(const struct attune_report *report, int32_t first, in
     *family = (struct family){.count = 0};
     for (int32_t i = first; i < end; i++) {
         const struct attune_result_line *line = report->own[i];
-        const double length = split_spec(line->spec, key);
+        const double length = split_spec(line, key);
         struct series *series = line->share > 0 && length > 0 ? series_of(family, key) : NULL;
         const int at = series ? place_of(series, length) : -1;
         if (at < 0)
@@ -321,7 +323,7 @@ static void keep_lines(struct family *family)
     for (int i = 0; i < family->count; i++)
         if (family->series[i].count > 1)
             family->series[kept++] = family->series[i];
-    family->count = kept;
+    family->count = kept < MOST_DRAWN ? kept : MOST_DRAWN;
 }
 
 static int draw_lengths(const struct attune_report *report, int32_t first, int32_t end, FILE *file)
