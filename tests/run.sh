@@ -43,6 +43,9 @@ if [ "$instrumented" = ON ]; then
     attune_install clang libclang-rt-dev libomp-dev valgrind ||
         give_up "the sanitizers cannot be installed"
 fi
+# The page of attune report is tested in a browser; without one that test is skipped and says so.
+command -v chromium >/dev/null || attune_install chromium || echo "no Chromium: its test will be skipped"
+
 if [ "$long" = ON ]; then
     attune_install cpio || give_up "cpio cannot be installed"
 fi

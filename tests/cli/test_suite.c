@@ -144,7 +144,8 @@ Test(suite, kernels_alone)
     static const char *const operations[] = {
         "pack_keys",  "pack_values",  "expand_rows", "expand_panels", "score_dot",
         "score_tanh", "score_direct", "adjust",      "softmax",       "wsum",
-        "merge",      "finish",       "weights",     "lstm",          "fold"};
+        "merge",      "finish",       "weights",     "lstm",          "fold",
+        "tile",       "score_rows",   "wsum_rows"};
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
         char name[64];
         (void)snprintf(name, sizeof name, "\"case\":\"kernel/%s_scalar_", operations[i]);
