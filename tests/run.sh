@@ -44,7 +44,7 @@ if [ "$instrumented" = ON ]; then
         give_up "the sanitizers cannot be installed"
 fi
 if [ "$long" = ON ]; then
-    attune_install cpio || give_up "cpio cannot be installed"
+    attune_install cpio clang-tidy cppcheck || give_up "cpio, clang-tidy or cppcheck cannot be installed"
 fi
 
 stage "build"
