@@ -47,7 +47,7 @@ fi
 command -v chromium >/dev/null || attune_install chromium || echo "no Chromium: its test will be skipped"
 
 if [ "$long" = ON ]; then
-    attune_install cpio || give_up "cpio cannot be installed"
+    attune_install cpio clang-tidy cppcheck || give_up "cpio, clang-tidy or cppcheck cannot be installed"
 fi
 
 stage "build"
