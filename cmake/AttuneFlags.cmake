@@ -43,5 +43,6 @@ endfunction()
 # another's functions.
 function(attune_kernel_flags target)
   attune_common_flags(${target})
-  target_compile_options(${target} PRIVATE -O3 -fno-lto -fno-stack-protector)
+  target_compile_options(${target} PRIVATE -O3 -fno-lto -fno-stack-protector
+    $<$<BOOL:${ATTUNE_HAS_fcf_protection}>:-fcf-protection>)
 endfunction()

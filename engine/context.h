@@ -49,8 +49,11 @@ enum attune_status attune_context_create_child(const struct attune_context_optio
 /* context_cache.c: reads the layers; what cannot be read costs speed only. Fails without memory. */
 enum attune_status attune_context_open_cache(struct attune_context *context,
                                              const struct attune_context_options *options);
-/* Writes what is new where this context writes: 1 written, 0 nothing to write, -1 and *fault. */
+/* Writes what is new where this context writes: 1 written, 0 nothing to write or a context without
+ * files, -1 and *fault. */
 int attune_context_save_cache(struct attune_context *context, struct attune_fault *fault);
+/* The same, as a status with its detail: where it is not ATTUNE_OK nothing could be kept. */
+enum attune_status attune_context_try_cache(struct attune_context *context);
 /* Writes what was missed, in record mode, and releases. */
 void attune_context_close_cache(struct attune_context *context);
 /* A line for the caller's log, else standard error. */

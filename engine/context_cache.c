@@ -4,12 +4,30 @@
  * Whatever is wrong with a cache makes plans slower at worst.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "engine/context.h"
 #include "engine/status.h"
+
+/* A file that is there and does not serve is told to a caller that listens, and to nobody else. */
+static void tell_troubles(const struct attune_context *context)
+{
+    char line[512];
+    if (context->log == NULL && !context->verbose)
+        return;
+    for (int i = 0; i < context->cache_sources.count; i++) {
+        const struct attune_cache_source *source = &context->cache_sources.source[i];
+        if (source->absent || source->why[0] == '\0')
+            continue;
+        (void)snprintf(line, sizeof line, "tuned choices, %s%s%.200s: %.200s",
+                       attune_layer_word(source->layer), source->path != NULL ? " file " : "",
+                       source->path != NULL ? source->path : "", source->why);
+        attune_context_say(context, ATTUNE_LOG_WARNING, line);
+    }
+}
 
 enum attune_status attune_context_open_cache(struct attune_context *context,
                                              const struct attune_context_options *options)
@@ -29,12 +47,21 @@ enum attune_status attune_context_open_cache(struct attune_context *context,
     context->owner = getpid();
     if (context->tune != ATTUNE_TUNE_OFF)
         attune_cache_read_layers(context->cache, &setup, &context->cache_sources);
+    tell_troubles(context);
     return ATTUNE_OK;
+}
+
+static int without_files(const struct attune_context *context)
+{
+    const char *path = context->cache_setup.explicit_path;
+    return path != NULL && path[0] == '\0';
 }
 
 int attune_context_save_cache(struct attune_context *context, struct attune_fault *fault)
 {
     int flags;
+    if (without_files(context))
+        return 0;
     char *path = attune_cache_write_path(&context->cache_setup, &flags, fault);
     if (path == NULL)
         return -1;
@@ -67,6 +94,14 @@ static enum attune_status status_of(const struct attune_fault *fault)
     return fault->system == ENOMEM ? ATTUNE_ERROR_NO_MEMORY
            : fault->system != 0    ? ATTUNE_ERROR_SYSTEM
                                    : ATTUNE_ERROR_INVALID;
+}
+
+enum attune_status attune_context_try_cache(struct attune_context *context)
+{
+    struct attune_fault fault = {0};
+    return attune_context_save_cache(context, &fault) >= 0
+               ? ATTUNE_OK
+               : attune_fail(status_of(&fault), "%s", fault.text);
 }
 
 static enum attune_status refuse(const char *subject, const struct attune_fault *fault)
@@ -133,10 +168,11 @@ enum attune_status attune_cache_save(struct attune_context *context, const char 
     const enum attune_status status = check_context(context, "", 0);
     if (status != ATTUNE_OK)
         return status;
-    if (path == NULL && attune_context_save_cache(context, &fault) < 0)
-        return attune_fail(status_of(&fault), "%s", fault.text);
-    if (path != NULL &&
-        attune_cache_file_save(context->cache, path, ATTUNE_CACHE_ALL, &fault) < 0)
+    if (path == NULL && without_files(context))
+        return attune_fail(ATTUNE_ERROR_INVALID, "path: NULL, and the context has no cache file");
+    if (path == NULL)
+        return attune_context_try_cache(context);
+    if (attune_cache_file_save(context->cache, path, ATTUNE_CACHE_ALL, &fault) < 0)
         return refuse(path, &fault);
     return ATTUNE_OK;
 }

@@ -95,7 +95,14 @@ static void load_limits(struct attune_worker *worker)
 /* What the rows of each strip may attend together, and what all of them may. */
 static void load_strips(struct attune_worker *worker)
 {
-    int64_t size = worker->plan->tiles.strip;
+    const struct attune_plan *plan = worker->plan;
+    int64_t size = plan->tiles.strip;
+    if (!plan->uneven) {
+        const struct attune_strip all = {.high = plan->shape.t_k, .every_high = plan->shape.t_k};
+        for (int64_t row = 0; row < worker->row_count; row += size)
+            worker->strips[row / size] = all;
+        return;
+    }
     for (int64_t row = 0; row < worker->row_count; row++) {
         struct attune_strip *strip = &worker->strips[row / size];
         const struct attune_row *at = &worker->rows[row];

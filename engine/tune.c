@@ -83,7 +83,8 @@ static enum attune_tune_event judge(const struct session *session, const struct 
 {
     if (tuned->failed)
         return ATTUNE_TUNE_FAILED;
-    if (!(tuned->search.deviation <= ATTUNE_SEARCH_NOISE_MAX) && !session->options->force)
+    if (tuned->search.rounds < ATTUNE_SEARCH_ROUNDS ||
+        (!(tuned->search.deviation <= ATTUNE_SEARCH_NOISE_MAX) && !session->options->force))
         return ATTUNE_TUNE_NOISY;
     return tuned->search.winner != 0 ? ATTUNE_TUNE_WIN : ATTUNE_TUNE_TIE;
 }
@@ -117,13 +118,10 @@ static enum attune_status measure(struct session *session, const struct attune_t
 static enum attune_status enter(struct session *session, const struct attune_key *key,
                                 const struct attune_tuned *tuned)
 {
-    struct attune_fault fault;
     if (attune_cache_put(session->context->cache, key, &tuned->choice, ATTUNE_LAYER_TUNED) != 0)
         return attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory for an entry of the cache");
     session->entered++;
-    if (attune_context_save_cache(session->context, &fault) < 0)
-        return attune_fail(ATTUNE_ERROR_SYSTEM, "%s", fault.text);
-    return ATTUNE_OK;
+    return attune_context_try_cache(session->context);
 }
 
 static enum attune_status tune_key(struct session *session, const struct attune_tune_request *request)
@@ -233,6 +231,9 @@ enum attune_status attune_tune(struct attune_context *context, const struct attu
         status = attune_tune_list(&session.jobs, context, &problems[i]);
     if (status == ATTUNE_OK && session.options->missed)
         status = attune_tune_list_missed(&session.jobs, context);
+    /* What could not be kept need not be measured. */
+    if (status == ATTUNE_OK && !session.options->dry_run)
+        status = attune_context_try_cache(context);
     if (status == ATTUNE_OK && !session.options->dry_run &&
         attune_selftest(context, note_kernel, &session) < 0)
         status = ATTUNE_ERROR_NO_MEMORY;

@@ -297,10 +297,9 @@ int attune_tune_case_plan(void *user, int32_t index, const struct attune_choice 
 void attune_tune_case_run(void *user, int32_t index)
 {
     struct attune_tune_case *timed = user;
-    timed->again = !timed->again;
-    if (!timed->again)
-        turn_to(timed, timed->turn + 1 < timed->copies ? timed->turn + 1 : 0);
-    (void)attune_plan_execute(timed->plan[index], &timed->args);
+    turn_to(timed, timed->turn + 1 < timed->copies ? timed->turn + 1 : 0);
+    for (int pass = 0; pass < (timed->copies > 1 ? 2 : 1); pass++)
+        (void)attune_plan_execute(timed->plan[index], &timed->args);
 }
 
 int attune_tune_case_check(void *user, int32_t index)

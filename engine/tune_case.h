@@ -21,9 +21,7 @@ struct attune_tune_case {
     struct attune_problem problem;
     struct attune_args args;
     int64_t rows;        /* query rows that share keys, as timed */
-    int32_t copies;      /* of keys and values, so that caches do not keep them all */
-    int32_t turn, again; /* the copy in use, and whether it was before: each is passed twice, once from
-                            where the others have driven it to, once from the nearest cache it fits */
+    int32_t copies, turn; /* of keys and values, so that caches do not keep them all; the one in use */
     const char *key, *value;
     size_t key_step, value_step; /* bytes from one copy to the next */
     char *prepared;
@@ -38,7 +36,8 @@ enum attune_status attune_tune_case_open(struct attune_tune_case *timed,
                                          const struct attune_tune_request *request);
 void attune_tune_case_close(struct attune_tune_case *timed);
 
-/* The callbacks of a search; `user` is the case. */
+/* The callbacks of a search; `user` is the case. Where there are copies, a run passes the next one
+ * twice: from where the others have driven it to, and from the nearest cache that it fits. */
 int attune_tune_case_plan(void *user, int32_t index, const struct attune_choice *choice);
 void attune_tune_case_run(void *user, int32_t index);
 int attune_tune_case_check(void *user, int32_t index);

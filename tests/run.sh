@@ -32,7 +32,8 @@ give_up() { printf 'run.sh: %s\n0 passed, 1 failed\n' "$*"; exit 1; }
 [ "$(uname -m)" = x86_64 ] || emulated=OFF
 stage "packages"
 # shellcheck disable=SC2086
-attune_install $attune_packages g++ binutils libcriterion-dev strace || give_up "packages are missing"
+attune_install $attune_packages g++ binutils libcriterion-dev strace locales python3 ||
+    give_up "packages are missing"
 if [ "$emulated" = ON ]; then
     attune_install bochs bochs-term qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross ||
         give_up "the emulators cannot be installed, so AVX-512 and NEON would not run"

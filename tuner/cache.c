@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SLOTS = 64 };
+enum { FIRST_SLOTS = 64, LOCK_TRIES = 10000 };
 enum standing { UNKNOWN, BARRED, LIFTED };
 
 struct node {
@@ -103,23 +103,36 @@ const struct attune_cached *attune_cache_find(const struct attune_cache *cache,
     return found != NULL ? &found->entry : NULL;
 }
 
-const struct attune_cached *attune_cache_nearest(const struct attune_cache *cache,
-                                                 const struct attune_key *key, int32_t *distance)
+static int comes_before(const struct attune_cached *entry, int32_t apart,
+                        const struct attune_cached *other, int32_t other_apart)
+{
+    return apart < other_apart ||
+           (apart == other_apart && attune_key_compare(&entry->key, &other->key) < 0);
+}
+
+int attune_cache_nearest(const struct attune_cache *cache, const struct attune_key *key, int most,
+                         const struct attune_cached **entries, int32_t *distances)
 {
     const struct table *table = atomic_load_explicit(&cache->table, memory_order_acquire);
-    const struct attune_cached *best = NULL;
-    int32_t least = ATTUNE_KEY_NEAR;
+    int count = 0;
     for (size_t i = 0; i <= table->mask; i++) {
         const struct node *node = atomic_load_explicit(&table->slot[i], memory_order_acquire);
         const int32_t apart = node != NULL ? attune_key_distance(key, &node->entry.key) : -1;
-        if (apart < 0 || apart > least || (best != NULL && apart == least &&
-                                           attune_key_compare(&best->key, &node->entry.key) < 0))
+        int at = count;
+        if (apart < 0 || apart > ATTUNE_KEY_NEAR)
             continue;
-        best = &node->entry;
-        least = apart;
+        for (; at > 0 && comes_before(&node->entry, apart, entries[at - 1], distances[at - 1]); at--)
+            if (at < most) {
+                entries[at] = entries[at - 1];
+                distances[at] = distances[at - 1];
+            }
+        if (at < most) {
+            entries[at] = &node->entry;
+            distances[at] = apart;
+        }
+        count = count < most ? count + 1 : most;
     }
-    *distance = least;
-    return best;
+    return count;
 }
 
 /* Twice the slots: readers go on in the old table until they look again. */
@@ -278,9 +291,19 @@ int attune_cache_bar_at(const struct attune_cache *cache, int index, struct attu
     return found;
 }
 
+/* A plan does not wait for long to be counted, and in a forked child the lock may never come free. */
+static int lock_soon(struct attune_cache *cache)
+{
+    for (int i = 0; i < LOCK_TRIES; i++)
+        if (pthread_mutex_trylock(&cache->lock) == 0)
+            return 1;
+    return 0;
+}
+
 void attune_cache_miss(struct attune_cache *cache, const struct attune_key *key, int64_t date)
 {
-    (void)pthread_mutex_lock(&cache->lock);
+    if (!lock_soon(cache))
+        return;
     int at = 0;
     while (at < cache->missed_count && !attune_key_equal(&cache->missed[at].key, key))
         at++;

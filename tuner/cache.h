@@ -55,10 +55,11 @@ void attune_cache_release(struct attune_cache *cache);
 /* The entry of exactly this key; NULL: none. */
 const struct attune_cached *attune_cache_find(const struct attune_cache *cache,
                                               const struct attune_key *key);
-/* The entry at the smallest attune_key_distance() up to ATTUNE_KEY_NEAR; of equal distances the first
- * in the order of keys, so that the same cache always answers the same. NULL: none. */
-const struct attune_cached *attune_cache_nearest(const struct attune_cache *cache,
-                                                 const struct attune_key *key, int32_t *distance);
+/* The entries at the smallest attune_key_distance() up to ATTUNE_KEY_NEAR, the nearest first and at most
+ * `most` of them; of equal distances the first in the order of keys, so that the same cache always answers
+ * the same. Returns how many. */
+int attune_cache_nearest(const struct attune_cache *cache, const struct attune_key *key, int most,
+                         const struct attune_cached **entries, int32_t *distances);
 /* Enters a choice; one of an earlier layer stays, one of the same or a later layer is replaced.
  * 0, or -1 when memory is short or the cache is full. */
 int attune_cache_put(struct attune_cache *cache, const struct attune_key *key,
@@ -84,7 +85,7 @@ const struct attune_kernel *attune_cache_barred_in(const struct attune_cache *ca
 int attune_cache_bar_at(const struct attune_cache *cache, int index, struct attune_bar *bar);
 
 /* Counts a key that was asked for and not there. Beyond ATTUNE_CACHE_MISSED_MAX keys, the rest is
- * forgotten. */
+ * forgotten, as is one for which a writer does not let go of the cache in some 100 us. */
 void attune_cache_miss(struct attune_cache *cache, const struct attune_key *key, int64_t date);
 /* Missed key `index`, copied; 0 past the last. */
 int attune_cache_missed_at(const struct attune_cache *cache, int index,

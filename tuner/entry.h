@@ -121,6 +121,9 @@ struct attune_choice {
 int attune_operation_tunable(enum attune_operation operation);
 /* Whether one of its kernels takes part in computing scores of that kind (enum attune_key_score). */
 int attune_operation_serves(enum attune_operation operation, int32_t score);
+/* The other form of an operation, of which a choice names one: by rows where the caller has them, or
+ * in panels; ATTUNE_OP_COUNT where there is but one form. */
+enum attune_operation attune_operation_other(enum attune_operation operation);
 
 /* "win speedup=1103 low=1081 high=1121 noise=8 effort=normal date=1795690000
  * kernel=score_dot_avx512_8x48@1 strip=48 kv_block=384": one line. Returns the full length. */

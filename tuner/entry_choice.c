@@ -243,6 +243,22 @@ static unsigned scores_of(enum attune_operation operation)
     }
 }
 
+enum attune_operation attune_operation_other(enum attune_operation operation)
+{
+    switch (operation) {
+    case ATTUNE_OP_SCORE_DOT:
+        return ATTUNE_OP_SCORE_ROWS;
+    case ATTUNE_OP_SCORE_ROWS:
+        return ATTUNE_OP_SCORE_DOT;
+    case ATTUNE_OP_WSUM:
+        return ATTUNE_OP_WSUM_ROWS;
+    case ATTUNE_OP_WSUM_ROWS:
+        return ATTUNE_OP_WSUM;
+    default:
+        return ATTUNE_OP_COUNT;
+    }
+}
+
 int attune_operation_serves(enum attune_operation operation, int32_t score)
 {
     return attune_operation_tunable(operation) && (scores_of(operation) >> score & 1u) != 0;
@@ -260,6 +276,10 @@ static int check_kernels(const struct attune_key *key, const struct attune_choic
                                     attune_operation_word((enum attune_operation)i));
         if (!(scores_of(kernel->operation) >> key->score & 1u))
             return attune_fault_set(fault, 0, "kernel: %s is not for this score kind", kernel->name);
+        const enum attune_operation other = attune_operation_other(kernel->operation);
+        if (other != ATTUNE_OP_COUNT && choice->kernel[other] != NULL)
+            return attune_fault_set(fault, 0, "kernel: %s and %s are two forms of one operation",
+                                    kernel->name, choice->kernel[other]->name);
         if ((i == ATTUNE_OP_SCORE_ROWS && kernel->dtype != key->dtype_k) ||
             (i == ATTUNE_OP_WSUM_ROWS && kernel->dtype != key->dtype_v))
             return attune_fault_set(fault, 0, "kernel: %s reads another type than the key's",

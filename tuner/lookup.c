@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The chain of a choice: the entry of exactly this key, the nearest within two octaves, the model. An
+ * The chain of a choice: the entry of exactly this key, its neighbours within two octaves, the model. An
  * entry is believed only as far as attune_lookup_accept() goes; one that is not leaves the next in line.
  */
 #include "tuner/lookup.h"
@@ -82,51 +82,138 @@ static int changes_bits(const struct attune_choice *choice)
     return changes;
 }
 
-/* Takes an entry for the problem, or says why not. */
+/* Takes a choice for the problem, or says why not. */
 static int take(const struct attune_lookup *lookup, const struct attune_model_problem *problem,
-                const struct attune_cached *entry, enum attune_origin origin,
-                struct attune_answer *answer)
+                const struct attune_cached *entry, const struct attune_choice *choice,
+                enum attune_origin origin, struct attune_answer *answer)
 {
     struct attune_choice completed;
     struct attune_fault fault;
-    if (lookup->same_bits && changes_bits(&entry->choice)) {
+    if (lookup->same_bits && changes_bits(choice)) {
         say(lookup, "not taken: it changes bits, and the same are asked for");
         return 0;
     }
-    if (attune_lookup_accept(problem, &entry->choice, &completed, &fault) != 0) {
+    if (attune_lookup_accept(problem, choice, &completed, &fault) != 0) {
         say(lookup, "not taken: %s", fault.text);
         return 0;
     }
     answer->choice = completed;
     answer->entry = entry;
-    answer->origin = entry->choice.verdict == ATTUNE_VERDICT_TIE ? ATTUNE_ORIGIN_TIE : origin;
+    answer->origin = choice->verdict == ATTUNE_VERDICT_TIE ? ATTUNE_ORIGIN_TIE : origin;
     say(lookup, answer->origin == ATTUNE_ORIGIN_TIE
                     ? "taken: nothing was surely faster there than the model's choice"
                     : "taken");
     return 1;
 }
 
+/* Neighbours that are asked, and the distance up to which one need not be borne out by another: half an
+ * octave of both lengths, or of one where there are so few keys that remainders of vectors decide. */
+enum { NEIGHBOURS = 3, NEXT_DOOR = 8, NEXT_DOOR_FEW = 4, FEW_KEYS = 64 };
+
+struct neighbours {
+    const struct attune_cached *entry[NEIGHBOURS];
+    int32_t apart[NEIGHBOURS];
+    int count;
+};
+
+/* The nearest with as many rows to a key; not the key's own entry, which could not be taken. */
+static void find_neighbours(const struct attune_lookup *lookup, const struct attune_key *key,
+                            struct neighbours *near)
+{
+    const struct attune_cached *entries[2 * NEIGHBOURS];
+    int32_t apart[2 * NEIGHBOURS];
+    const int count = attune_cache_nearest(lookup->cache, key, 2 * NEIGHBOURS, entries, apart);
+    near->count = 0;
+    for (int i = 0; i < count && near->count < NEIGHBOURS; i++) {
+        if (attune_key_equal(&entries[i]->key, key) || entries[i]->key.group != key->group)
+            continue;
+        say_entry(lookup, entries[i], "near");
+        say(lookup, "%d eighths of an octave away", apart[i]);
+        near->entry[near->count] = entries[i];
+        near->apart[near->count++] = apart[i];
+    }
+}
+
+static int same_widths(const struct attune_key *a, const struct attune_key *b)
+{
+    return a->d == b->d && a->e == b->e && a->a == b->a && a->n == b->n;
+}
+
+/* The kernel of an operation in either of its forms; NULL: none is named. */
+static const struct attune_kernel *named_for(const struct attune_choice *choice,
+                                             enum attune_operation operation)
+{
+    const enum attune_operation other = attune_operation_other(operation);
+    if (choice->kernel[operation] != NULL || other == ATTUNE_OP_COUNT)
+        return choice->kernel[operation];
+    return choice->kernel[other];
+}
+
+/* The kernel for an operation that the nearest names, where it is next door, or that two neighbours do;
+ * a tie names the model's. */
+static const struct attune_kernel *vote(const struct neighbours *near, int next_door,
+                                        enum attune_operation operation,
+                                        const struct attune_kernel *model)
+{
+    const struct attune_kernel *named[NEIGHBOURS];
+    for (int i = 0; i < near->count; i++) {
+        const struct attune_kernel *kernel = named_for(&near->entry[i]->choice, operation);
+        named[i] = kernel != NULL ? kernel : model;
+        if (next_door)
+            return named[i];
+        for (int j = 0; j < i; j++)
+            if (named[j] == named[i])
+                return named[i];
+    }
+    return model;
+}
+
+/* What neighbours' choices are worth elsewhere: their kernels, each that of the nearest where it is next
+ * door, else what two of them agree on: what won by the remainders of its own lengths or widths is seldom
+ * right for others, and two seldom agree on it. Strips and blocks follow the model. */
+static int take_from_neighbours(const struct attune_lookup *lookup,
+                                const struct attune_model_problem *problem, struct attune_answer *answer)
+{
+    struct attune_choice borrowed = {.verdict = ATTUNE_VERDICT_WIN}, model = {0};
+    struct neighbours near;
+    int differs = 0;
+    find_neighbours(lookup, &problem->key, &near);
+    if (near.count == 0) {
+        say(lookup, "none is within two octaves");
+        return 0;
+    }
+    const int next_door = near.apart[0] <= (problem->t_k < FEW_KEYS ? NEXT_DOOR_FEW : NEXT_DOOR) &&
+                          same_widths(&problem->key, &near.entry[0]->key);
+    (void)attune_model_complete(problem, &model);
+    for (int32_t i = 0; i < ATTUNE_OP_COUNT; i++) {
+        const enum attune_operation operation = (enum attune_operation)i;
+        const struct attune_kernel *own = named_for(&model, operation);
+        const struct attune_kernel *kernel = vote(&near, next_door, operation, own);
+        if (kernel == own)
+            continue;
+        borrowed.kernel[kernel->operation] = kernel;
+        differs = 1;
+    }
+    if (!differs) {
+        say(lookup, "they agree on no other kernels than the model's");
+        return 0;
+    }
+    return take(lookup, problem, near.entry[0], &borrowed, ATTUNE_ORIGIN_NEAR, answer);
+}
+
 static int take_from_cache(const struct attune_lookup *lookup,
                            const struct attune_model_problem *problem, struct attune_answer *answer)
 {
-    int32_t distance = 0;
     const struct attune_cached *entry = attune_cache_find(lookup->cache, &problem->key);
     if (entry != NULL) {
         say_entry(lookup, entry, "tuned for exactly this key");
-        if (take(lookup, problem, entry, ATTUNE_ORIGIN_TUNED, answer))
+        if (take(lookup, problem, entry, &entry->choice, ATTUNE_ORIGIN_TUNED, answer))
             return 1;
     } else {
         say(lookup, "no entry has this key");
     }
     answer->missed = 1;
-    entry = attune_cache_nearest(lookup->cache, &problem->key, &distance);
-    if (entry == NULL || attune_key_equal(&entry->key, &problem->key)) {
-        say(lookup, "none is within two octaves");
-        return 0;
-    }
-    say_entry(lookup, entry, "the nearest");
-    say(lookup, "%d eighths of an octave away", distance);
-    return take(lookup, problem, entry, ATTUNE_ORIGIN_NEAR, answer);
+    return take_from_neighbours(lookup, problem, answer);
 }
 
 static void say_key(const struct attune_lookup *lookup, const struct attune_key *key)
@@ -166,7 +253,7 @@ void attune_lookup_parallel(const struct attune_lookup *lookup, const struct att
         entry = attune_cache_find(lookup->cache, key);
         answer->missed = entry == NULL;
         if (entry == NULL)
-            entry = attune_cache_nearest(lookup->cache, key, &distance);
+            (void)attune_cache_nearest(lookup->cache, key, 1, &entry, &distance);
     }
     if (entry == NULL) {
         say(lookup, "taken: threads by the amount of work");

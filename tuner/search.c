@@ -53,8 +53,7 @@ int64_t attune_search_calls(const struct attune_search_driver *driver, int32_t b
                             double sample_seconds)
 {
     struct racer racer = {driver, base};
-    const int64_t calls = attune_measure_calibrate_on(&driver->clock, run_racer, &racer, sample_seconds);
-    return calls + calls % 2; /* what alternates from call to call is in each sample alike */
+    return attune_measure_calibrate_on(&driver->clock, run_racer, &racer, sample_seconds);
 }
 
 /* Which of `count` comes `turn`-th in a round: every one is first, and behind every other, equally
@@ -101,8 +100,11 @@ int32_t attune_search_race(const struct attune_search_driver *driver, int32_t ba
     for (int32_t i = 0; i < ATTUNE_SEARCH_CANDIDATES; i++)
         seconds[i] = INFINITY;
     count = screen(driver, base, candidates, count, seconds);
-    for (int32_t i = 0; i < ATTUNE_SEARCH_CANDIDATES; i++)
-        seconds[i] = INFINITY;
+    if (is_over(driver))
+        sort_by_time(candidates, seconds, count); /* on a machine too slow for more */
+    else
+        for (int32_t i = 0; i < ATTUNE_SEARCH_CANDIDATES; i++)
+            seconds[i] = INFINITY;
     for (int32_t stage = 0, round = 0; stage < STAGES && !is_over(driver); stage++) {
         for (int32_t i = 0; i < stage_rounds[stage] && !is_over(driver); i++, round++)
             for (int32_t turn = 0; turn < count; turn++) {
@@ -125,13 +127,18 @@ struct final {
     int32_t rounds;
 };
 
+/* The rounds without which nothing is decided are run whatever the time. */
 static void run_rounds(const struct attune_search_driver *driver, struct final *final, int64_t calls)
 {
-    for (int32_t i = 0; i < ATTUNE_SEARCH_ROUNDS && !is_over(driver); i++, final->rounds++)
+    const int needed = final->rounds == 0;
+    for (int32_t i = 0; i < ATTUNE_SEARCH_ROUNDS; i++, final->rounds++) {
+        if (needed ? is_cancelled(driver) : is_over(driver))
+            return;
         for (int32_t turn = 0; turn < final->count; turn++) {
             const int32_t slot = in_turn(final->rounds, turn, final->count);
             final->seconds[slot][final->rounds] = sample(driver, final->racer[slot], calls);
         }
+    }
 }
 
 /* Times of the default over those of a slot, round by round. */

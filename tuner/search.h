@@ -25,7 +25,7 @@ struct attune_search_driver {
     int (*cancelled)(void *user);                /* asked between rounds; NULL: never */
     void *user;
     struct attune_clock clock;
-    double until; /* on that clock: no round begins later; 0: no limit */
+    double until; /* on that clock: no round begins later, but those of a first final; 0: no limit */
 };
 
 struct attune_search_result {

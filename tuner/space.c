@@ -48,19 +48,45 @@ static void propose(const struct attune_model_problem *problem, const struct att
         add(space, &complete);
 }
 
+/* Names a kernel, and leaves out one of the operation's other form. */
+static void name_kernel(const struct attune_kernel *kernel, struct attune_choice *choice)
+{
+    const enum attune_operation other = attune_operation_other(kernel->operation);
+    choice->kernel[kernel->operation] = kernel;
+    if (other != ATTUNE_OP_COUNT)
+        choice->kernel[other] = NULL;
+}
+
 /* Every other kernel of the operation with the default's other kernels; the tiles follow it. */
 static void vary_kernel(const struct attune_model_problem *problem, enum attune_operation operation,
                         struct attune_space *space)
 {
     const struct attune_kernel *kernel = NULL;
-    if (space->choice[0].kernel[operation] == NULL)
-        return;
     while ((kernel = attune_model_next(problem, operation, kernel)) != NULL) {
         struct attune_choice open = {0};
         memcpy(open.kernel, space->choice[0].kernel, sizeof open.kernel);
-        open.kernel[operation] = kernel;
+        name_kernel(kernel, &open);
         propose(problem, &open, space);
     }
+}
+
+/* Scores and weighted sums in panels of one width, which is what the fused kernels take, or both by
+ * rows. */
+static void vary_pairs(const struct attune_model_problem *problem, enum attune_operation score_form,
+                       enum attune_operation wsum_form, struct attune_space *space)
+{
+    const struct attune_kernel *score = NULL, *wsum;
+    while ((score = attune_model_next(problem, score_form, score)) != NULL)
+        for (wsum = NULL; (wsum = attune_model_next(problem, wsum_form, wsum)) != NULL;) {
+            struct attune_choice open = {0};
+            if (strcmp(score->isa, wsum->isa) != 0 ||
+                (score_form == ATTUNE_OP_SCORE_DOT && score->width != wsum->width))
+                continue;
+            memcpy(open.kernel, space->choice[0].kernel, sizeof open.kernel);
+            name_kernel(score, &open);
+            name_kernel(wsum, &open);
+            propose(problem, &open, space);
+        }
 }
 
 /* What the model would take if the CPU had no wider instruction set than another usable one. */
@@ -123,6 +149,10 @@ void attune_space_core(const struct attune_model_problem *problem, int64_t rows,
     if (space->count == 0)
         return;
     vary_instruction_set(problem, space);
+    if (problem->key.score == ATTUNE_KEY_DOT) {
+        vary_pairs(problem, ATTUNE_OP_SCORE_DOT, ATTUNE_OP_WSUM, space);
+        vary_pairs(problem, ATTUNE_OP_SCORE_ROWS, ATTUNE_OP_WSUM_ROWS, space);
+    }
     for (int32_t i = 0; i < TIMED; i++)
         vary_kernel(problem, timed[i], space);
     vary_tiles(problem, rows, space);
@@ -139,8 +169,13 @@ static void merge(const struct attune_choice *base, const struct attune_choice *
                   const struct attune_choice *b, struct attune_choice *out)
 {
     memset(out, 0, sizeof *out);
+    memcpy(out->kernel, base->kernel, sizeof out->kernel);
     for (int32_t i = 0; i < ATTUNE_OP_COUNT; i++)
-        out->kernel[i] = a->kernel[i] != base->kernel[i] ? a->kernel[i] : b->kernel[i];
+        if (b->kernel[i] != NULL && b->kernel[i] != base->kernel[i])
+            name_kernel(b->kernel[i], out);
+    for (int32_t i = 0; i < ATTUNE_OP_COUNT; i++)
+        if (a->kernel[i] != NULL && a->kernel[i] != base->kernel[i])
+            name_kernel(a->kernel[i], out);
     out->strip = either(base->strip, a->strip, b->strip);
     out->q_block = either(base->q_block, a->q_block, b->q_block);
     out->kv_block = either(base->kv_block, a->kv_block, b->kv_block);

@@ -25,6 +25,16 @@ VINLINE const float *pack_scale(const float *scale, int64_t stride, int64_t row)
     return scale ? scale + row * stride : NULL;
 }
 
+/* Rows that will be read PACK_AHEAD bytes of rows later: the hardware's prefetcher stops at each page. */
+enum { PACK_AHEAD = 4096 };
+VINLINE void pack_fetch(const void *src, int64_t row, int64_t stride, int64_t columns, const int dtype)
+{
+    const int64_t size = dtype == ATTUNE_PACK_F32 ? 4 : dtype == ATTUNE_PACK_I8 ? 1 : 2;
+    const int64_t bytes = columns * size, ahead = PACK_AHEAD / (bytes > 0 ? bytes : 1);
+    const char *at = (const char *)src + (row + ahead) * stride * size;
+    for (int64_t byte = 0; byte < bytes; byte += 64) vprefetch(at + byte);
+}
+
 /* Terms of VLANES keys, VLANES at a time, all of them there: the bulk of the work, without a condition a
  * lane. Positions advance by addition: products of every row's number are more than registers hold.
  * Returns the first term that is left. */
@@ -73,6 +83,7 @@ VINLINE void pack_keys(const struct attune_pack_keys_args *given, const int dtyp
         for (int64_t lane = 0; lane < width; lane += VLANES) {
             const int64_t key = panel + lane, lanes = width - lane < VLANES ? width - lane : VLANES;
             float *dst = args->dst + panel * args->d_pad + lane;
+            for (int64_t l = 0; l < lanes; l++) pack_fetch(args->src, key + l, args->stride, args->d, dtype);
             int64_t term = 0;
             if (lanes == VLANES && key + VLANES <= args->n)
                 term = args->scale ? pack_keys_whole(args, key, dst, dtype, 1)
@@ -101,6 +112,7 @@ VINLINE void pack_values_whole(const struct attune_pack_values_args *args, const
                                const int scaled)
 {
     for (int64_t j = 0; j < args->n; j++) {
+        pack_fetch(args->src, j, args->stride, args->e, dtype);
         const vf scale = scaled ? vbroadcast(args->scale + j * args->scale_stride) : vzero();
         for (int64_t c = 0, panel = 0; c < args->e; c += args->width, panel += args->panel_stride)
             _Pragma("GCC unroll 4") for (int64_t l = 0; l < args->width; l += VLANES)

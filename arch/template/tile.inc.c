@@ -21,6 +21,7 @@ struct tile_strip {
     int64_t row, rows;
     int64_t low, high; /* keys scored, whole panels; empty if low >= high */
     int64_t keys;      /* end of the keys that some row may attend */
+    int raised;        /* its weights are there */
     float *s;
     float alpha[TILE_ROWS], peak[TILE_GROUPS * VLANES];
     float chains[TILE_ROWS * 2 * VLANES];
@@ -59,17 +60,32 @@ VINLINE void tile_range(const struct attune_tile_args *args, struct tile_strip *
     strip->high = (high + width - 1) / width * width;
 }
 
-/* Scores of one panel that not all rows may attend whole: what they may not becomes -inf. */
-VINLINE void tile_hide(const struct attune_tile_args *args, const struct tile_strip *strip, int64_t j,
-                       int64_t width, vf *part)
+static const float tile_lanes[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+VINLINE float tile_clamp(int64_t key, int64_t width)
 {
+    return (float)(key < 0 ? 0 : key > width ? width : key);
+}
+
+/* Scores of one panel that not all rows may attend whole: what they may not becomes -inf. By selection,
+ * since limits differ from row to row: a loop over what is hidden guesses each of its ends wrong. */
+VINLINE void tile_hide(const struct attune_tile_args *args, const struct tile_strip *strip, int64_t j,
+                       const int vectors, vf *part)
+{
+    const int64_t width = vectors * VLANES;
+    const vf hidden = vset1(-__builtin_inff());
     for (int64_t i = 0; i < strip->rows; i++) {
-        const int64_t first = tile_first(args, strip->row + i) - j;
-        const int64_t last = tile_last(args, strip->row + i) - j;
+        const vf first = vset1(tile_clamp(tile_first(args, strip->row + i) - j, width));
+        const vf last = vset1(tile_clamp(tile_last(args, strip->row + i) - j, width));
         float *s = strip->s + i * args->lds + j - strip->low;
-        for (int64_t c = 0; c < (first < width ? first : width); c++) s[c] = -__builtin_inff();
-        for (int64_t c = last > 0 ? last : 0; c < width; c++) s[c] = -__builtin_inff();
-        for (int64_t c = 0; c < width; c += VLANES) part[i] = vmax(vload(s + c), part[i]);
+        _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
+        {
+            const vf lane = vadd(vload(tile_lanes), vset1((float)(v * VLANES)));
+            vf x = vload(s + v * VLANES);
+            x = vselect(vlt(lane, first), hidden, vselect(vlt(lane, last), x, hidden));
+            vstore(s + v * VLANES, x);
+            part[i] = vmax(x, part[i]);
+        }
     }
 }
 
@@ -95,7 +111,7 @@ VINLINE void tile_score(const struct attune_tile_args *args, struct tile_strip *
             dot_tile(&dot, q, panel, s, rows, vectors, part);
         else
             dot_tile(&dot, q, panel, s, rows, vectors, NULL);
-        if (!whole) tile_hide(args, strip, j, width, part);
+        if (!whole) tile_hide(args, strip, j, vectors, part);
     }
     for (int64_t i = 0; i < strip->rows; i += VLANES) {
         const int64_t count = strip->rows - i < VLANES ? strip->rows - i : VLANES;
@@ -131,9 +147,17 @@ VINLINE void tile_close(const struct attune_tile_args *args, const struct tile_s
     }
 }
 
+/* The weights of a strip that could not ride: the first. */
+VINLINE void tile_raise(const struct attune_tile_args *args, struct tile_strip *strip)
+{
+    struct softmax_rider rider = tile_rider(args, strip, 0);
+    while (rider.left > 0) softmax_ride(&rider);
+    tile_close(args, strip);
+}
+
 /* Weighted sums of one strip, with the weights of the next. */
-VINLINE void tile_sum(const struct attune_tile_args *args, const struct tile_strip *strip,
-                      struct tile_strip *next, const int rows, const int vectors)
+VINLINE void tile_sum(const struct attune_tile_args *args, struct tile_strip *strip, struct tile_strip *next,
+                      const int rows, const int vectors)
 {
     const int64_t width = vectors * VLANES, keys = strip->low < strip->high ? strip->keys - strip->low : 0;
     const int64_t whole = strip->rows == rows && keys > 0 ? args->e / width : 0;
@@ -142,6 +166,7 @@ VINLINE void tile_sum(const struct attune_tile_args *args, const struct tile_str
                                    .panel_stride = args->panel_stride, .n = keys,
                                    .e = args->e, .alpha = strip->alpha,
                                    .o = args->o + strip->row * args->ldo, .ldo = args->ldo};
+    if (!strip->raised) tile_raise(args, strip);
     struct softmax_rider rider = tile_rider(args, next, whole * keys);
     for (int64_t panel = 0; panel < whole; panel++) {
         const struct wsum_tile at = {sum.p, sum.v + panel * sum.panel_stride, sum.alpha,
@@ -150,24 +175,25 @@ VINLINE void tile_sum(const struct attune_tile_args *args, const struct tile_str
     }
     while (rider.left > 0) softmax_ride(&rider);
     tile_close(args, next);
+    next->raised = 1;
     sum.v += whole * sum.panel_stride;
     sum.o += whole * width;
     sum.e -= whole * width;
     if (keys > 0) wsum(&sum, rows, vectors);
 }
 
+/* The first strip waits until the second is scored, or nothing would hide how long its maxima take. */
 VINLINE void tile(const struct attune_tile_args *args, const int rows, const int vectors)
 {
     struct tile_strip strips[2], *current = &strips[0], *next = &strips[1];
-    current->low = current->high = 0;
-    current->rows = 0;
     current->s = args->scratch;
     next->s = args->scratch + rows * args->lds;
     for (int64_t row = 0; row < args->m + rows; row += rows) {
         next->row = row;
         next->rows = row >= args->m ? 0 : args->m - row < rows ? args->m - row : rows;
+        next->raised = 0;
         tile_score(args, next, rows, vectors);
-        tile_sum(args, current, next, rows, vectors);
+        if (row > 0) tile_sum(args, current, next, rows, vectors);
         struct tile_strip *done = current;
         current = next;
         next = done;

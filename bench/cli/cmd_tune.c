@@ -100,7 +100,7 @@ static int progress(void *user, const struct attune_tune_progress *event)
 
 static int show(struct request *request, struct attune_trouble *trouble)
 {
-    const struct attune_tune_show *results = &request->show;
+    struct attune_tune_show *results = &request->show;
     if (request->json)
         return attune_tune_show_json(results, stdout) ? 0
                                                       : attune_trouble_memory(trouble, "the JSON object");

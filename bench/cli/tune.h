@@ -50,7 +50,7 @@ void attune_tune_show_begin(struct attune_tune_show *show, int quiet);
 /* Notes an event and moves the bar, or prints a line, on standard error. 0 when memory is short. */
 int attune_tune_show_event(struct attune_tune_show *show, const struct attune_tune_progress *event);
 /* The table of results, or what would be tuned, on `file`. */
-void attune_tune_show_table(const struct attune_tune_show *show, FILE *file);
+void attune_tune_show_table(struct attune_tune_show *show, FILE *file);
 /* One JSON object and a newline. Returns 0 when memory is short. */
 int attune_tune_show_json(const struct attune_tune_show *show, FILE *file);
 void attune_tune_show_free(struct attune_tune_show *show);

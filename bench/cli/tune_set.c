@@ -15,46 +15,47 @@
 /* Query rows to a key up to which a problem is decoding. */
 enum { DECODE_ROWS = 16 };
 
-/* Not all lengths are powers of two: those fill every panel, and real ones seldom do. */
-static const char *const canonical[] = {
-    "self:dot,h=8,t=512,d=64",
-    "self:dot,h=8,t=1024,d=64,causal=top_left",
-    "self:dot,h=32,g=8,tq=1,tk=4096,d=128",
-    "additive,b=4,t=100,a=256,e=64",
-    "self:dot,h=8,t=2048,d=128",
-    "self:dot,h=8,t=2048,d=128,causal=top_left",
-    "self:dot,h=8,tq=1,tk=1024,d=64",
-    "additive,b=8,tq=1,tk=256,d=256,a=128,prepared=1",
-    "recurrent,t=64,c=64,n=64,a=64",
-    "convolutional:pairwise,b=4,t=128,c=128,a=128,width=3",
-    "self:dot,h=32,t=128,d=64",
-    "self:pairwise,t=50,c=64,a=64",
-    "self:dot,h=32,g=8,tq=1,tk=1024,d=128",
-    "self:dot,h=8,t=1024,d=64,window_left=256,window_right=0",
-    "self:dot,h=32,g=8,tq=1,tk=4096,d=128,dtype=bf16",
-    "self:dot,h=32,g=8,tq=1,tk=4096,d=128,kv=i8",
-    "self:dot,h=32,tq=1,tk=1024,d=128",
-    "self:dot,h=8,t=512,d=128",
-    "self:dot,h=8,g=2,t=1024,d=128,dtype=bf16,causal=top_left",
-    "self:dot,h=8,tq=8,tk=4096,d=64",
-    "self:dot,h=12,t=256,d=32",
-    "self:dot,h=8,t=256,d=64,causal=top_left",
-    "self:dot,h=16,t=32,d=64",
-    "multiplicative:dot,b=4,t=128,d=256",
-    "multiplicative:general,b=4,tq=1,tk=128,d=256",
-    "additive,b=8,tq=1,tk=128,a=256,e=256",
-    "additive,t=512,a=128,e=128",
-    "additive,t=256,a=64,e=64",
-    "convolutional:location,b=4,tq=1,tk=512,d=256,a=128,f=8,width=31",
-    "recurrent,t=32,c=64,n=128,a=64",
-    "multiplicative:concat,b=4,t=64,d=64,a=128",
-    "self:dot,h=12,t=512,d=96",
-    "self:dot,h=8,t=512,d=64,dtype=f16",
-    "self:dot,h=8,tq=4,tk=2048,d=64",
-    "additive,b=8,tq=1,tk=600,a=256,e=128",
-    "self:dot,h=6,t=500,d=48",
-    "self:dot,h=6,t=500,d=48,causal=top_left",
-    "additive,b=2,t=200,a=128,e=128",
+/* SPECs with the lengths that stand for '@'. Half an octave apart where times depend on how rows and
+ * keys fill tiles; not all powers of two, for those fill every one, and real lengths seldom do. */
+static const struct {
+    const char *spec;
+    int16_t lengths[8];
+} canonical[] = {
+    {"self:dot,h=8,t=@,d=64", {512, 1024, 350, 200, 128}},
+    {"self:dot,h=8,t=@,d=64,causal=top_left", {1024, 512, 256, 2048}},
+    {"self:dot,h=32,g=8,tq=1,tk=@,d=128", {4096, 1024}},
+    {"additive,b=4,t=@,a=256,e=64", {100, 60}},
+    {"self:dot,h=8,t=@,d=128", {2048, 512, 1024, 256}},
+    {"self:dot,h=8,t=@,d=128,causal=top_left", {2048, 512}},
+    {"self:dot,h=8,tq=1,tk=@,d=64", {1024, 4096, 256}},
+    {"additive,b=8,tq=1,tk=@,d=256,a=128,prepared=1", {256, 90}},
+    {"recurrent,t=@,c=64,n=64,a=64", {64, 32}},
+    {"convolutional:pairwise,b=4,t=@,c=128,a=128,width=3", {128, 100, 60, 30}},
+    {"self:dot,h=32,t=@,d=64", {90, 64, 32}},
+    {"self:pairwise,t=@,c=64,a=64", {50, 128}},
+    {"self:dot,h=32,g=8,tq=1,tk=@,d=128,dtype=bf16", {4096, 1024}},
+    {"self:dot,h=32,g=8,tq=1,tk=@,d=128,kv=i8", {4096, 1024}},
+    {"self:dot,h=32,tq=1,tk=@,d=128", {1024, 4096}},
+    {"self:dot,h=8,t=@,d=64,window_left=256,window_right=0", {1024}},
+    {"self:dot,h=8,g=2,t=@,d=128,dtype=bf16,causal=top_left", {1024}},
+    {"self:dot,h=8,tq=8,tk=@,d=64", {4096, 1024}},
+    {"self:dot,h=8,tq=2,tk=@,d=64", {2048}},
+    {"multiplicative:dot,b=4,t=@,d=256", {100}},
+    {"multiplicative:general,b=4,tq=1,tk=@,d=256", {128}},
+    {"additive,b=8,tq=1,tk=@,a=256,e=256", {128}},
+    {"additive,b=8,tq=1,tk=@,a=256,e=128", {600}},
+    {"additive,b=8,tq=1,tk=@,a=128,e=128", {128, 333}},
+    {"additive,t=@,a=128,e=128", {512, 200}},
+    {"additive,t=@,a=64,e=64", {256}},
+    {"convolutional:location,b=4,tq=1,tk=@,d=256,a=128,f=8,width=31", {512}},
+    {"recurrent,t=@,c=64,n=128,a=64", {32}},
+    {"self:dot,h=12,t=@,d=32", {256, 100, 40}},
+    {"self:dot,h=6,t=@,d=48", {500}},
+    {"self:dot,h=6,t=@,d=48,causal=top_left", {500}},
+    {"self:dot,h=12,t=@,d=96", {512}},
+    {"self:dot,h=8,t=@,d=80", {300}},
+    {"self:dot,h=8,t=@,d=64,dtype=f16", {512}},
+    {"self:dot,h=8,t=@,d=64,dtype=bf16", {512}},
 };
 
 static const char *const phases[] = {"prefill", "decode"};
@@ -156,12 +157,24 @@ int attune_tune_set_file(struct attune_tune_set *set, const char *path, const ch
     return code;
 }
 
+static int add_canonical(struct attune_tune_set *set, const char *spec, int length, const char *only,
+                         struct attune_trouble *trouble)
+{
+    char text[128];
+    const int head = (int)strcspn(spec, "@");
+    (void)snprintf(text, sizeof text, "%.*s%d%s", head, spec, length, spec + head + 1);
+    return attune_tune_set_spec(set, text, only, trouble);
+}
+
+/* The first length of each, then the second, and so on. */
 int attune_tune_set_canonical(struct attune_tune_set *set, const char *only,
                               struct attune_trouble *trouble)
 {
     int code = 0;
-    for (size_t i = 0; i < sizeof canonical / sizeof *canonical && code == 0; i++)
-        code = attune_tune_set_spec(set, canonical[i], only, trouble);
+    for (int i = 0; i < (int)(sizeof canonical[0].lengths / sizeof canonical[0].lengths[0]); i++)
+        for (size_t at = 0; at < sizeof canonical / sizeof *canonical && code == 0; at++)
+            if (canonical[at].lengths[i] > 0)
+                code = add_canonical(set, canonical[at].spec, canonical[at].lengths[i], only, trouble);
     return code;
 }
 

@@ -160,8 +160,9 @@ static void print_open(const struct attune_tune_show *show, FILE *file)
                       open, 100 * (most - 1));
 }
 
-void attune_tune_show_table(const struct attune_tune_show *show, FILE *file)
+void attune_tune_show_table(struct attune_tune_show *show, FILE *file)
 {
+    clear_bar(show);
     double sum = 0, best = 1;
     int wins = 0, ties = 0;
     for (int32_t i = 0; i < show->count; i++) {

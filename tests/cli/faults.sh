@@ -72,11 +72,22 @@ cp old.cache mine.cache
 "$attune" cache import new.cache >/dev/null || fail "a clean import fails"
 ls -A | grep '^\.attune-' && fail "leftovers stay"
 
-# An -o output is the old file or the new one too.
+# An interruption is gone on from, at every call that can be interrupted.
+for call in write fsync flock; do
+    cp old.cache mine.cache
+    inject "$call" 1 error=EINTR "$attune" cache import new.cache
+    code=$?
+    checks=$((checks + 1))
+    grep -q INJECTED trace || fail "EINTR: the command does not call $call"
+    [ "$code" -eq 0 ] && ! cmp -s mine.cache old.cache || fail "EINTR in $call: exit $code: $(cat err)"
+done
+
+# An -o output is the old file or the new one too; a failure is one line that names the file and the
+# reason, exit 4.
 "$attune" cache export -o out.cache || fail "cannot export"
 cp out.cache expected.cache
 for call in write fsync linkat rename; do
-    for what in signal=SIGKILL error=ENOSPC; do
+    for what in signal=SIGKILL error=ENOSPC error=EDQUOT error=EIO error=EINTR; do
         for when in 1 2 3; do
             echo "what was there" >out.cache
             inject "$call" "$when" "$what" "$attune" cache export -o out.cache
@@ -84,10 +95,20 @@ for call in write fsync linkat rename; do
             checks=$((checks + 1))
             cmp -s out.cache expected.cache || [ "$(cat out.cache)" = "what was there" ] ||
                 fail "-o: $call $when ($what): the file is torn"
-            case $what/$code in error=*/[04] | signal=*) ;; *) fail "-o: $call $when ($what): exit $code" ;; esac
+            case $what/$call/$code in
+            error=EINTR/write/0 | error=EINTR/fsync/0 | signal=*) ;;
+            error=EINTR/write/* | error=EINTR/fsync/*) fail "-o: $call $when ($what): exit $code" ;;
+            error=*/0) ;;
+            error=*/4)
+                [ "$(wc -l <err)" -eq 1 ] && grep -q '^attune cache export: out.cache: cannot write: ' err ||
+                    fail "-o: $call $when ($what): $(cat err)"
+                ;;
+            *) fail "-o: $call $when ($what): exit $code" ;;
+            esac
         done
     done
 done
+
 # A setuid program asks no environment, neither for a file to read nor for one to write.
 if [ "$(id -u)" -eq 0 ]; then
     cp "$attune" setuid && chown 65534 setuid && chmod 4755 setuid && chmod 755 .

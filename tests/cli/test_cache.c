@@ -155,6 +155,7 @@ Test(cache, a_file_that_travels)
     expect(0, "tuned for exactly this key (user)");
     cr_assert_not_null(strstr(outcome.out, "that is, by tuned: score_dot_"));
     cr_assert_not_null(strstr(outcome.out, " strip 1 q_block 7 kv_block 192"));
+    cr_assert_not_null(strstr(outcome.out, "a key is looked up among 3 in "));
     cli_run(&outcome, "info", "--explain", SPEC, NULL);
     expect(0, "q_block 7 rows");
     cli_run(&outcome, "info", NULL);
@@ -225,6 +226,10 @@ Test(cache, damage_is_found_and_not_taken_in)
     expect(0, "a.cache: not used: not a cache of Attune");
     cli_run(&outcome, "cache", "forget", "core *", NULL);
     expect(2, "a.cache: not a cache of Attune");
+    cli_run(&outcome, "tune", "--quick", "--spec", SPEC, "--json", NULL);
+    cr_assert_eq(outcome.code, 2, "%s", outcome.err);
+    cr_assert_not_null(strstr(outcome.err, "a.cache: not a cache of Attune"));
+    cr_assert_null(strstr(outcome.out, "\"speedup\""), "measured for nothing: %s", outcome.out);
 }
 
 Test(cache, files_of_other_machines_can_be_joined)

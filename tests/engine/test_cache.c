@@ -163,7 +163,7 @@ Test(cache, an_import_takes_all_or_nothing)
     cr_assert_not_null(strstr(attune_error_detail(), "none: No such file or directory"));
     cr_assert_eq(attune_cache_save(plain, in_folder("no/such/folder")), ATTUNE_ERROR_SYSTEM);
     cr_assert_eq(attune_cache_save(plain, NULL), ATTUNE_ERROR_INVALID);
-    cr_assert_str_eq(attune_error_detail(), "the context was made without cache files");
+    cr_assert_str_eq(attune_error_detail(), "path: NULL, and the context has no cache file");
     cr_assert_eq(attune_cache_load(NULL, "x"), ATTUNE_ERROR_INVALID);
     cr_assert_eq(attune_cache_import(plain, NULL, 1), ATTUNE_ERROR_INVALID);
     attune_context_release(plain);
@@ -242,6 +242,30 @@ Test(cache, a_damaged_cache_changes_no_result)
     attune_context_release(tuned);
     free(text);
     free(path);
+}
+
+static char said[512];
+
+static void note(void *user, enum attune_log_level level, const char *message)
+{
+    (void)user;
+    cr_assert_eq(level, ATTUNE_LOG_WARNING);
+    (void)snprintf(said, sizeof said, "%s", message);
+}
+
+Test(cache, a_file_that_does_not_serve_is_told_to_who_listens)
+{
+    char expected[256];
+    const char *path = in_folder("odd.cache");
+    struct attune_context_options options = {.cache_path = path, .log = note};
+    attune_context_release(context_of(options));
+    cr_assert_str_empty(said, "a file that is not there is no trouble");
+    FILE *file = fopen(path, "wb");
+    cr_assert(file != NULL && fputs("odd\n", file) >= 0 && fclose(file) == 0);
+    attune_context_release(context_of(options));
+    (void)snprintf(expected, sizeof expected, "tuned choices, explicit file %s: not a cache of Attune",
+                   path);
+    cr_assert_eq(strncmp(said, expected, strlen(expected)), 0, "%s", said);
 }
 
 Test(cache, what_was_missed_is_written_when_a_context_is_released)

@@ -41,13 +41,16 @@ attune_install $attune_packages clang libclang-rt-dev libomp-dev
 attune_quietly cmake --build "$build"
 [ "$mode" != --build ] || exit 0
 
-# An input may be as long as a short header; a longer one reaches nothing more.
+# An input may be as long as a short header, or as a description with some forty bends; a longer one
+# reaches nothing more.
 run_target() { # TARGET OPTION...
+    length=1024
+    [ "$1" != descriptor ] || length=160
     dictionary=
     [ ! -f "$here/$1.dict" ] || dictionary=-dict=$here/$1.dict
     target=$1 && shift
     # shellcheck disable=SC2086
-    "$build/fuzz_$target" $dictionary -max_len=1024 -timeout=20 -rss_limit_mb=4096 -close_fd_mask=1 \
+    "$build/fuzz_$target" $dictionary -max_len=$length -timeout=20 -rss_limit_mb=4096 -close_fd_mask=1 \
         -print_final_stats=1 -artifact_prefix="$build/findings/$target-" "$@"
 }
 

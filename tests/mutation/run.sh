@@ -10,7 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 work=$root/build/mutation
 tree=$work/tree build=$work/build results=$work/results.tsv
-limit=60
+limit=${ATTUNE_MUTANT_SECONDS:-60}
 
 mkdir -p "$tree"
 (cd "$root" && tar --exclude=./build --exclude=./.git -cf - .) | tar -xf - -C "$tree" || exit 1
@@ -19,11 +19,13 @@ launcher=
 # shellcheck disable=SC2086
 cmake -S "$tree" -B "$build" -G Ninja $launcher -DATTUNE_BUILD_TESTS=ON >"$work/log" || exit 1
 
-# build_tests TEST, run_tests TEST: "kernels:NAME", "engine:PATTERN", "cli:PATTERN", "fault", "tsan".
+# build_tests TEST, run_tests TEST: "kernels:NAME", "engine:PATTERN", "tuner:PATTERN",
+# "cli:PATTERN", "fault", "tsan".
 build_tests() {
     case $1 in
     kernels:*) set -- kernel_tests ;;
     engine:*) set -- engine_tests ;;
+    tuner:*) set -- tuner_tests ;;
     cli:*) set -- cli_tests attune_command ;;
     fault) set -- fault_memory attune_command ;;
     tsan) return 0 ;;
@@ -34,10 +36,11 @@ run_tests() {
     case $1 in
     kernels:*) timeout $limit "$build/tests/arch/kernel_tests" --filter "${1#*:}" ;;
     engine:*) timeout $limit "$build/tests/engine_tests" --filter "${1#*:}" --fail-fast -j2 ;;
+    tuner:*) timeout $limit "$build/tests/tuner_tests" --filter "${1#*:}" --fail-fast -j2 ;;
     cli:*) timeout $limit "$build/tests/cli_tests" --filter "${1#*:}" --fail-fast -j2 ;;
     fault) timeout $limit "$build/tests/fault/fault_memory" "$build/attune" 20 \
         "$root/bench/data/g2p_location.safetensors" ;;
-    tsan) timeout $((5 * limit)) "$tree/tests/threads/tsan.sh" "$work/tsan" 20 ;;
+    tsan) timeout $((5 * limit)) "$tree/tests/threads/tsan.sh" "$work/tsan" ;;
     esac >"$work/log" 2>&1
 }
 

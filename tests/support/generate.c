@@ -316,7 +316,7 @@ void generate(struct box *box, const struct generate_kind *kind,
     struct generator g = {.box = box, .random = &box->random, .options = options, .h = 1};
     const int over_x =
         kind->from_x || kind->mechanism == ATTUNE_RECURRENT || kind->form == ATTUNE_PAIRWISE;
-    box->problem.form = kind->form;
+    box->problem.form = (int32_t)kind->form;
     box->any_layout = !options->packed && random_chance(g.random, 40);
     g.b = options->batch >= 0 ? options->batch : random_between(g.random, 1, 3);
     g.t_q = options->t_q >= 0 ? options->t_q : random_between(g.random, 1, 21);

@@ -12,4 +12,4 @@ major=$(clang -dumpversion | cut -d. -f1)
 archer=$(find /usr/lib/llvm-"$major" /usr/lib/*-linux-gnu -name libarcher.so 2>/dev/null | head -n 1)
 [ -n "$archer" ] || { echo "libarcher.so is not installed (libomp-dev)"; exit 1; }
 OMP_TOOL_LIBRARIES=$archer TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
-    "$build/drive" "${2:-40}"
+    "$build/drive" "${2:-130}"

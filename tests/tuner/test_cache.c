@@ -89,8 +89,14 @@ Test(cache, nearest_is_the_least_distance_and_always_the_same)
             const int32_t apart = attune_key_distance(&key, &keys[i]);
             least = apart >= 0 && apart < least ? apart : least;
         }
-        const struct attune_cached *found = attune_cache_nearest(cache, &key, &distance);
-        const struct attune_cached *other = attune_cache_nearest(backwards, &key, &again);
+        const struct attune_cached *found = NULL, *other = NULL, *three[3];
+        int32_t apart[3];
+        (void)attune_cache_nearest(cache, &key, 1, &found, &distance);
+        (void)attune_cache_nearest(backwards, &key, 1, &other, &again);
+        const int several = attune_cache_nearest(backwards, &key, 3, three, apart);
+        cr_assert(several == 0 || three[0] == other);
+        for (int i = 1; i < several; i++)
+            cr_assert(apart[i] >= apart[i - 1] && apart[i] == attune_key_distance(&key, &three[i]->key));
         cr_assert_eq(found != NULL, least <= ATTUNE_KEY_NEAR);
         cr_assert_eq(other != NULL, found != NULL);
         if (found != NULL)

@@ -80,13 +80,15 @@ Test(lookup, nothing_tuned_is_the_model)
 
 Test(lookup, the_key_itself_goes_before_its_neighbours)
 {
-    const struct attune_model_problem problem = problem_of(512), near = problem_of(800);
+    const struct attune_model_problem problem = problem_of(512);
+    struct attune_model_problem near = problem;
+    near.key.class_k = attune_key_class(800);
     struct attune_choice choice = another(&problem);
     enter(&near.key, &choice);
     struct attune_answer answer = ask(&problem, 0);
     cr_assert_eq(answer.origin, ATTUNE_ORIGIN_NEAR);
     cr_assert(answer.missed, "its own key is still to be tuned");
-    cr_assert_eq(answer.choice.kv_block, 5 * ATTUNE_KEY_STEP);
+    cr_assert_neq(answer.choice.kv_block, 5 * ATTUNE_KEY_STEP, "tiles are not borrowed");
     cr_assert_eq(answer.choice.kernel[ATTUNE_OP_WSUM], choice.kernel[ATTUNE_OP_WSUM]);
     choice.kv_block = 2 * ATTUNE_KEY_STEP;
     enter(&problem.key, &choice);
@@ -95,6 +97,23 @@ Test(lookup, the_key_itself_goes_before_its_neighbours)
     cr_assert_not(answer.missed);
     cr_assert_eq(answer.choice.kv_block, 2 * ATTUNE_KEY_STEP);
     cr_assert_neq(answer.choice.strip, 0, "what an entry leaves open is the model's");
+}
+
+/* Farther away than next door, one alone is not believed: it may have won by a remainder. */
+Test(lookup, two_neighbours_must_agree)
+{
+    const struct attune_model_problem problem = problem_of(512), above = problem_of(1100),
+                                      below = problem_of(260);
+    struct attune_choice choice = another(&problem);
+    enter(&above.key, &choice);
+    cr_assert_eq(ask(&problem, 0).origin, ATTUNE_ORIGIN_MODEL, "one alone");
+    enter(&below.key, &choice);
+    const struct attune_answer answer = ask(&problem, 0);
+    cr_assert_eq(answer.origin, ATTUNE_ORIGIN_NEAR);
+    cr_assert_eq(answer.choice.kernel[ATTUNE_OP_WSUM], choice.kernel[ATTUNE_OP_WSUM]);
+    choice.kernel[ATTUNE_OP_WSUM] = attune_model_next(&problem, ATTUNE_OP_WSUM, NULL);
+    enter(&below.key, &choice);
+    cr_assert_eq(ask(&problem, 0).origin, ATTUNE_ORIGIN_MODEL, "they disagree");
 }
 
 Test(lookup, beyond_two_octaves_is_the_model)

@@ -208,7 +208,8 @@ struct attune_context_options {
     void *log_user;
     /* Tuned choices are read when a context is created; for each problem the first of these places that
      * has one is believed: the file at cache_path, the user's own (attune cache path), /etc/attune, and
-     * what an application ships. A cache that is wrong, foreign or damaged costs speed, never results. */
+     * what an application ships. A cache that is wrong, foreign or damaged costs speed, never results;
+     * `log` is told. */
     const char *cache_path;    /* NULL: $ATTUNE_CACHE, if set; "": no file is read or written */
     const char *shipped_cache; /* NULL, a file, or a folder of files named as attune cache path says */
     const void *shipped_data;  /* NULL, or the bytes of such a file; several may stand one after another */
