@@ -249,6 +249,7 @@ void attune_kernel_case_run(void *argument)
         RUN(SOFTMAX, softmax)
         RUN(WSUM, wsum)
         RUN(MERGE, merge)
+        RUN(FINISH, finish)
         RUN(FOLD, fold)
         RUN(TILE, tile)
         RUN(SCORE_ROWS, score_rows)
@@ -258,9 +259,6 @@ void attune_kernel_case_run(void *argument)
 #undef RUN
     case ATTUNE_OP_ADJUST:
         (void)single->kernel->run.adjust(&single->args.adjust);
-        break;
-    case ATTUNE_OP_FINISH:
-        (void)single->kernel->run.finish(&single->args.finish);
         break;
     default:
         break;

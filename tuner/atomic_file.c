@@ -226,7 +226,7 @@ void attune_atomic_discard(struct attune_atomic_file *file)
 {
     if (file->fd >= 0)
         (void)close(file->fd);
-    if (file->named)
+    if (file->named && file->temporary != NULL)
         (void)unlink(file->temporary);
     file->named = 0;
     free(file->temporary);

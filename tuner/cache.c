@@ -192,17 +192,21 @@ size_t attune_cache_count(const struct attune_cache *cache)
     return atomic_load_explicit(&cache->count, memory_order_relaxed);
 }
 
+struct sorted {
+    const struct attune_cached *entry;
+};
+
 static int compare_entries(const void *left, const void *right)
 {
-    const struct attune_cached *const *a = left, *const *b = right;
-    return attune_key_compare(&(*a)->key, &(*b)->key);
+    const struct sorted *a = left, *b = right;
+    return attune_key_compare(&a->entry->key, &b->entry->key);
 }
 
 int attune_cache_each(const struct attune_cache *cache,
                       int (*each)(void *user, const struct attune_cached *entry), void *user)
 {
     const struct table *table = atomic_load_explicit(&cache->table, memory_order_acquire);
-    const struct attune_cached **sorted = malloc((table->mask + 1) * sizeof *sorted);
+    struct sorted *sorted = malloc((table->mask + 1) * sizeof *sorted);
     size_t count = 0;
     int code = 0;
     if (sorted == NULL)
@@ -210,11 +214,11 @@ int attune_cache_each(const struct attune_cache *cache,
     for (size_t i = 0; i <= table->mask; i++) {
         const struct node *node = atomic_load_explicit(&table->slot[i], memory_order_acquire);
         if (node != NULL)
-            sorted[count++] = &node->entry;
+            sorted[count++].entry = &node->entry;
     }
     qsort(sorted, count, sizeof *sorted, compare_entries);
     for (size_t i = 0; i < count && code == 0; i++)
-        code = each(user, sorted[i]);
+        code = each(user, sorted[i].entry);
     free(sorted);
     return code;
 }

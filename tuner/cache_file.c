@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -144,12 +145,11 @@ static int64_t milliseconds(void)
  * systems) it goes on without one: files are whole all the same, and of two writers the later wins. */
 static int take_lock(const char *path, struct attune_fault *fault)
 {
-    const size_t length = strlen(path);
-    char *name = malloc(length + sizeof ".lock");
+    const size_t size = strlen(path) + sizeof ".lock";
+    char *name = malloc(size);
     if (name == NULL)
         return system_fault(fault, "", ENOMEM);
-    memcpy(name, path, length);
-    memcpy(name + length, ".lock", sizeof ".lock");
+    (void)snprintf(name, size, "%s.lock", path);
     const int fd =
         open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600);
     const int reason = errno;

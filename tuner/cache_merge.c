@@ -109,9 +109,10 @@ static int replace(struct attune_section *section, size_t index, struct attune_l
                !better(line, there)) {
         return 0;
     }
-    free(there->text);
+    /* The caller frees what is left in `line`. */
+    const struct attune_line old = *there;
     *there = *line;
-    line->text = NULL;
+    *line = old;
     return 1;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "tuner/cache_text.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,7 +152,7 @@ int attune_document_parse(const char *data, size_t size, struct attune_document 
                 return -2;
             }
             section = add_section(doc, minor);
-        } else if (read_line(section, line) != 0) {
+        } else if (section == NULL || read_line(section, line) != 0) {
             section = NULL;
         }
         if (section == NULL)
@@ -191,10 +192,11 @@ struct attune_section *attune_document_section(struct attune_document *doc, cons
     if (section != NULL)
         return section;
     section = add_section(doc, ATTUNE_CACHE_MINOR);
-    if (section == NULL || (section->machine = strdup(machine)) == NULL)
+    if (section == NULL)
         return NULL;
+    section->machine = strdup(machine);
     section->ended = 1;
-    return section;
+    return section->machine != NULL ? section : NULL;
 }
 
 int attune_section_whole(const struct attune_section *section)
@@ -208,10 +210,16 @@ struct writer {
     int failed;
 };
 
-static void write_line(struct writer *writer, const char *format, const char *text, int32_t number)
+static void write_line(struct writer *writer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void write_line(struct writer *writer, const char *format, ...)
 {
     char line[ATTUNE_CACHE_LINE_MAX + 1];
-    const int length = snprintf(line, sizeof line - CRC_LENGTH, format, text, number);
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = vsnprintf(line, sizeof line - CRC_LENGTH, format, arguments);
+    va_end(arguments);
     if (length < 0 || length >= (int)sizeof line - CRC_LENGTH ||
         writer->length + sizeof line > ATTUNE_CACHE_FILE_MAX) {
         writer->failed = 1;
@@ -239,13 +247,11 @@ char *attune_document_write(const struct attune_document *doc, size_t *size,
         const struct attune_section *section = &doc->sections[i];
         if (section->machine == NULL)
             continue;
-        char version[32];
-        (void)snprintf(version, sizeof version, "%d.%d", ATTUNE_CACHE_MAJOR, section->minor);
-        write_line(&writer, "%%attune-cache %s", version, 0);
-        write_line(&writer, "%%machine %s", section->machine, 0);
+        write_line(&writer, "%%attune-cache %d.%d", ATTUNE_CACHE_MAJOR, section->minor);
+        write_line(&writer, "%%machine %s", section->machine);
         for (size_t j = 0; j < section->count; j++)
-            write_line(&writer, "%s", section->lines[j].text, 0);
-        write_line(&writer, "%%end %s%d", "", (int32_t)section->count);
+            write_line(&writer, "%s", section->lines[j].text);
+        write_line(&writer, "%%end %zu", section->count);
     }
     if (writer.failed || writer.text == NULL) {
         free(writer.text);

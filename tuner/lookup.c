@@ -134,11 +134,6 @@ static void find_neighbours(const struct attune_lookup *lookup, const struct att
     }
 }
 
-static int same_widths(const struct attune_key *a, const struct attune_key *b)
-{
-    return a->d == b->d && a->e == b->e && a->a == b->a && a->n == b->n;
-}
-
 /* The kernel of an operation in either of its forms; NULL: none is named. */
 static const struct attune_kernel *named_for(const struct attune_choice *choice,
                                              enum attune_operation operation)
@@ -159,7 +154,7 @@ static const struct attune_kernel *vote(const struct neighbours *near, int next_
     for (int i = 0; i < near->count; i++) {
         const struct attune_kernel *kernel = named_for(&near->entry[i]->choice, operation);
         named[i] = kernel != NULL ? kernel : model;
-        if (next_door)
+        if (i == 0 && next_door)
             return named[i];
         for (int j = 0; j < i; j++)
             if (named[j] == named[i])
@@ -170,7 +165,8 @@ static const struct attune_kernel *vote(const struct neighbours *near, int next_
 
 /* What neighbours' choices are worth elsewhere: their kernels, each that of the nearest where it is next
  * door, else what two of them agree on: what won by the remainders of its own lengths or widths is seldom
- * right for others, and two seldom agree on it. Strips and blocks follow the model. */
+ * right for others, and two seldom agree on it. Strips and blocks follow the model where there are many
+ * rows: they were the best for the neighbour's lengths (a strip of 128 rows for 128 rows). */
 static int take_from_neighbours(const struct attune_lookup *lookup,
                                 const struct attune_model_problem *problem, struct attune_answer *answer)
 {
@@ -182,17 +178,24 @@ static int take_from_neighbours(const struct attune_lookup *lookup,
         say(lookup, "none is within two octaves");
         return 0;
     }
-    const int next_door = near.apart[0] <= (problem->t_k < FEW_KEYS ? NEXT_DOOR_FEW : NEXT_DOOR) &&
-                          same_widths(&problem->key, &near.entry[0]->key);
+    const int next_door =
+        near.apart[0] <= (problem->t_k < FEW_KEYS ? NEXT_DOOR_FEW : NEXT_DOOR);
     (void)attune_model_complete(problem, &model);
     for (int32_t i = 0; i < ATTUNE_OP_COUNT; i++) {
         const enum attune_operation operation = (enum attune_operation)i;
         const struct attune_kernel *own = named_for(&model, operation);
-        const struct attune_kernel *kernel = vote(&near, next_door, operation, own);
+        const int panels = operation == ATTUNE_OP_WSUM || operation == ATTUNE_OP_WSUM_ROWS;
+        const int fits = !panels || near.entry[0]->key.e == problem->key.e;
+        const struct attune_kernel *kernel = vote(&near, next_door && fits, operation, own);
         if (kernel == own)
             continue;
         borrowed.kernel[kernel->operation] = kernel;
         differs = 1;
+    }
+    /* Few rows have no strips to speak of; what they gain by longer blocks, their neighbours do too. */
+    if (next_door && problem->rows <= ATTUNE_KEY_FEW_ROWS) {
+        borrowed.kv_block = near.entry[0]->choice.kv_block;
+        differs |= borrowed.kv_block != 0;
     }
     if (!differs) {
         say(lookup, "they agree on no other kernels than the model's");

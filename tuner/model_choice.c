@@ -7,8 +7,10 @@
 
 #include "tuner/model.h"
 
-/* With so few query rows to a key, bringing keys and values into panels costs more than it saves. */
-#define FEW_ROWS 8
+/* With so few query rows to a key, bringing keys and values into panels costs more than it saves: on Zen 5
+ * up to 32 rows in AVX2, where the tiles of the panels are no larger, and 12 in AVX-512, where they are. */
+#define FEW_ROWS 24
+#define FEW_ROWS_WIDE 12
 
 static int64_t round_up(int64_t value, int64_t step)
 {
@@ -25,7 +27,8 @@ const struct attune_kernel *attune_model_next(const struct attune_model_problem 
     return previous;
 }
 
-/* A kernel of panels needs a full tile of rows to pay; few rows take the one with the fewest. */
+/* A kernel of panels needs a full tile of rows to pay; few rows take the one with the fewest. Not so the tanh
+ * score, whose kernels all take left-over rows one by one, with little to share between rows. */
 static const struct attune_kernel *fit_rows(const struct attune_model_problem *problem,
                                             enum attune_operation operation)
 {
@@ -55,7 +58,8 @@ static int reads_rows(const struct attune_model_problem *problem, const struct a
 {
     if (choice->kernel[by_rows] != NULL || choice->kernel[by_panels] != NULL)
         return choice->kernel[by_rows] != NULL;
-    return problem->rows <= FEW_ROWS;
+    const struct attune_kernel *kernel = attune_model_next(problem, by_rows, NULL);
+    return kernel != NULL && problem->rows <= (kernel->lanes > 8 ? FEW_ROWS_WIDE : FEW_ROWS);
 }
 
 /* An operation of the other of the two forms. */
@@ -81,7 +85,6 @@ static const struct attune_kernel *choose_kernel(const struct attune_model_probl
 {
     switch (operation) {
     case ATTUNE_OP_SCORE_DOT:
-    case ATTUNE_OP_SCORE_TANH:
     case ATTUNE_OP_WSUM:
         return fit_rows(problem, operation);
     case ATTUNE_OP_SCORE_ROWS:

@@ -31,6 +31,8 @@ static attune_check_fn *const checks[ATTUNE_OP_COUNT] = {
     [ATTUNE_OP_WEIGHTS] = attune_check_weights,
     [ATTUNE_OP_LSTM] = attune_check_lstm,
     [ATTUNE_OP_PROBE_FMA] = attune_check_probe_fma,
+    [ATTUNE_OP_PROBE_TANH] = attune_check_probe_tanh,
+    [ATTUNE_OP_PROBE_EXP] = attune_check_probe_exp,
     [ATTUNE_OP_PROBE_READ] = attune_check_probe_read,
 };
 

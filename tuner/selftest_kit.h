@@ -41,7 +41,8 @@ attune_check_fn attune_check_score_dot, attune_check_score_rows, attune_check_fo
     attune_check_score_direct, attune_check_lstm;
 attune_check_fn attune_check_pack_keys, attune_check_pack_values, attune_check_adjust,
     attune_check_softmax, attune_check_wsum, attune_check_wsum_rows, attune_check_merge,
-    attune_check_finish, attune_check_weights, attune_check_probe_fma, attune_check_probe_read;
+    attune_check_finish, attune_check_weights, attune_check_probe_fma, attune_check_probe_tanh,
+    attune_check_probe_exp, attune_check_probe_read;
 attune_check_fn attune_check_tile;
 
 #endif

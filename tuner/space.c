@@ -57,6 +57,15 @@ static void name_kernel(const struct attune_kernel *kernel, struct attune_choice
         choice->kernel[other] = NULL;
 }
 
+/* Of the default's instruction set: others come as a whole, for where a fused kernel stands in for
+ * several nobody would notice that one of these is a slow one. */
+static int is_of_default(const struct attune_kernel *kernel, const struct attune_model_problem *problem,
+                         const struct attune_space *space)
+{
+    return strcmp(kernel->isa,
+                  attune_choice_score(&space->choice[0], problem->key.score)->isa) == 0;
+}
+
 /* Every other kernel of the operation with the default's other kernels; the tiles follow it. */
 static void vary_kernel(const struct attune_model_problem *problem, enum attune_operation operation,
                         struct attune_space *space)
@@ -64,6 +73,8 @@ static void vary_kernel(const struct attune_model_problem *problem, enum attune_
     const struct attune_kernel *kernel = NULL;
     while ((kernel = attune_model_next(problem, operation, kernel)) != NULL) {
         struct attune_choice open = {0};
+        if (!is_of_default(kernel, problem, space))
+            continue;
         memcpy(open.kernel, space->choice[0].kernel, sizeof open.kernel);
         name_kernel(kernel, &open);
         propose(problem, &open, space);
@@ -79,7 +90,7 @@ static void vary_pairs(const struct attune_model_problem *problem, enum attune_o
     while ((score = attune_model_next(problem, score_form, score)) != NULL)
         for (wsum = NULL; (wsum = attune_model_next(problem, wsum_form, wsum)) != NULL;) {
             struct attune_choice open = {0};
-            if (strcmp(score->isa, wsum->isa) != 0 ||
+            if (!is_of_default(score, problem, space) || !is_of_default(wsum, problem, space) ||
                 (score_form == ATTUNE_OP_SCORE_DOT && score->width != wsum->width))
                 continue;
             memcpy(open.kernel, space->choice[0].kernel, sizeof open.kernel);

@@ -12,13 +12,6 @@
 enum { WSUM_ROWS_MOST = 4, WSUM_VECTORS_MOST = 8, WSUM_KEYS_LEAST = 16, WSUM_BYTES = 8192 };
 enum { WSUM_KEYS = 64 }; /* of one chunk at most */
 
-/* Lines to ask for, in the order of memory, which the hardware's prefetchers follow, whatever the order
- * of the panels: from DRAM 39 against 29 GB/s on Zen 5. */
-struct wsum_rows_fetch {
-    const char *row;
-    int64_t at, bytes, stride;
-};
-
 /* A tile's place: some rows, some columns, the keys of a chunk. Strides of v are bytes. */
 struct wsum_rows_tile {
     const float *p, *alpha;
@@ -28,26 +21,40 @@ struct wsum_rows_tile {
     int64_t columns; /* of the one vector of a masked tile */
 };
 
-VINLINE void wsum_rows_ask(struct wsum_rows_fetch *fetch, const int lines)
+VINLINE vf wsum_rows_load(const char *v, int64_t c, int64_t columns, const int masked, const int dtype)
 {
-    _Pragma("GCC unroll 8") for (int i = 0; i < lines; i++)
+    return masked ? vload_as_tail(v, 0, columns, dtype) : vload_as(v, c * VLANES, dtype);
+}
+
+/* One key. A single row's values are used once and need no register. */
+VINLINE void wsum_rows_step(const float *const *p, const char *v, int64_t j, int64_t columns,
+                            vf sum[WSUM_ROWS_MOST][WSUM_VECTORS_MOST], const int rows, const int vectors,
+                            const int masked, const int dtype)
+{
+    if (rows == 1) {
+        const vf weight = vbroadcast(p[0] + j);
+        _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
+            sum[0][c] = vfma(weight, wsum_rows_load(v, c, columns, masked, dtype), sum[0][c]);
+        return;
+    }
+    vf value[WSUM_VECTORS_MOST];
+    _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
+        value[c] = wsum_rows_load(v, c, columns, masked, dtype);
+    _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++)
     {
-        vprefetch(fetch->row + fetch->at);
-        fetch->at += 64;
-        if (fetch->at >= fetch->bytes) {
-            fetch->at = 0;
-            fetch->row += fetch->stride;
-        }
+        const vf weight = vbroadcast(p[i] + j);
+        _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
+            sum[i][c] = vfma(weight, value[c], sum[i][c]);
     }
 }
 
 /* Bound: rows * vectors FMA against vectors + rows loads a key. Without alpha the sums go on as they
  * are. */
-VINLINE void wsum_rows_tile(const struct wsum_rows_tile *tile, struct wsum_rows_fetch *from,
+VINLINE void wsum_rows_tile(const struct wsum_rows_tile *tile, struct vahead *from,
                             const int rows, const int vectors, const int masked, const int dtype)
 {
     const int64_t size = vsize_of(dtype), n = tile->n, ldv = tile->ldv, columns = tile->columns;
-    struct wsum_rows_fetch fetch = *from;
+    struct vahead ahead = *from;
     const float *p[WSUM_ROWS_MOST];
     const char *v = tile->v;
     vf sum[WSUM_ROWS_MOST][WSUM_VECTORS_MOST];
@@ -61,16 +68,8 @@ VINLINE void wsum_rows_tile(const struct wsum_rows_tile *tile, struct wsum_rows_
     }
     _Pragma("GCC unroll 2") for (int64_t j = 0; j < n; j++, v += ldv)
     {
-        vf value[WSUM_VECTORS_MOST];
-        wsum_rows_ask(&fetch, (int)((vectors * VLANES * size + 63) / 64));
-        _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
-            value[c] = masked ? vload_as_tail(v, 0, columns, dtype) : vload_as(v, c * VLANES, dtype);
-        _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++)
-        {
-            const vf weight = vbroadcast(p[i] + j);
-            _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
-                sum[i][c] = vfma(weight, value[c], sum[i][c]);
-        }
+        vahead_ask(&ahead, (int)((vectors * VLANES * size + VLINE - 1) / VLINE));
+        wsum_rows_step(p, v, j, columns, sum, rows, vectors, masked, dtype);
     }
     _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++)
         _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
@@ -81,17 +80,17 @@ VINLINE void wsum_rows_tile(const struct wsum_rows_tile *tile, struct wsum_rows_
             else
                 vstore(o, sum[i][c]);
         }
-    *from = fetch;
+    *from = ahead;
 }
 
 #define WSUM_ROWS_PANEL(count)                                                                     \
     case count:                                                                                    \
         if (count <= vectors)                                                                      \
-            wsum_rows_tile(&tile, fetch, rows, count <= vectors ? count : 1, 0, dtype);            \
+            wsum_rows_tile(&tile, ahead, rows, count <= vectors ? count : 1, 0, dtype);            \
         break;
 
 /* All columns of some rows, in panels as even as can be: narrow ones have too few chains. */
-VINLINE void wsum_rows_strip(struct wsum_rows_tile tile, int64_t e, struct wsum_rows_fetch *fetch,
+VINLINE void wsum_rows_strip(struct wsum_rows_tile tile, int64_t e, struct vahead *ahead,
                              const int rows, const int vectors, const int dtype)
 {
     int64_t left = e / VLANES;
@@ -108,7 +107,7 @@ VINLINE void wsum_rows_strip(struct wsum_rows_tile tile, int64_t e, struct wsum_
         tile.o += take * VLANES;
     }
     tile.columns = e % VLANES;
-    if (VLANES > 1 && tile.columns > 0) wsum_rows_tile(&tile, fetch, rows, 1, 1, dtype);
+    if (VLANES > 1 && tile.columns > 0) wsum_rows_tile(&tile, ahead, rows, 1, 1, dtype);
 }
 
 /* The scale of a key goes into its weight. */
@@ -117,6 +116,7 @@ VINLINE void wsum_rows_scale(struct wsum_rows_tile *tile, const float *scale, in
     for (int64_t j = 0; j < tile->n; j += VLANES) {
         const int64_t count = tile->n - j < VLANES ? tile->n - j : VLANES;
         const vf factor = vload_tail(scale + j, count);
+        vprefetch(scale + j + VAHEAD_SCALES);
         for (int64_t i = 0; i < rows; i++)
             vstore(to + i * WSUM_KEYS + j, vmul(vload_tail(tile->p + i * tile->ldp + j, count), factor));
     }
@@ -130,8 +130,11 @@ VINLINE int64_t wsum_rows_chunk(int64_t row_bytes)
     return keys < WSUM_KEYS_LEAST ? WSUM_KEYS_LEAST : keys > WSUM_KEYS ? WSUM_KEYS : keys;
 }
 
+/* Vectors of a tile with two rows; one row takes WSUM_VECTORS_MOST. */
+enum { WSUM_TWO = (VREGISTERS - 1) / 3 < WSUM_VECTORS_MOST ? (VREGISTERS - 1) / 3 : WSUM_VECTORS_MOST };
+
 #define WSUM_ROWS_STRIP(count, wide)                                                               \
-    wsum_rows_strip(tile, args->e, &fetch, count, (wide) > WSUM_VECTORS_MOST ? WSUM_VECTORS_MOST : (wide), dtype)
+    if (count == tile_rows && rows >= count) wsum_rows_strip(tile, args->e, &ahead, count, wide, dtype)
 
 /* Chunks of keys outside, rows inside. Fewer rows take more columns, so that the chains stay. */
 VINLINE void wsum_rows(const struct attune_wsum_rows_args *args, const int rows, const int vectors,
@@ -142,21 +145,19 @@ VINLINE void wsum_rows(const struct attune_wsum_rows_args *args, const int rows,
     if (args->e <= 0 || args->m <= 0) return;
     const int64_t chunk = wsum_rows_chunk(row_bytes);
     for (int64_t j = 0; j == 0 || j < args->n; j += chunk)
-        for (int64_t i = 0, count; i < args->m; i += count) {
-            count = args->m - i < rows ? args->m - i : rows;
+        for (int64_t i = 0, tile_rows; i < args->m; i += tile_rows) {
+            tile_rows = args->m - i < rows ? args->m - i : rows;
             struct wsum_rows_tile tile = {.p = args->p + i * args->ldp + j, .ldp = args->ldp,
                                           .alpha = j == 0 ? args->alpha + i : NULL,
                                           .v = (const char *)args->v + j * ldv, .ldv = ldv,
                                           .o = args->o + i * args->ldo, .ldo = args->ldo,
                                           .n = args->n - j < chunk ? args->n - j : chunk};
-            struct wsum_rows_fetch fetch = {.row = tile.v + vahead(args->e, args->ldv, size),
-                                            .bytes = ldv == row_bytes ? INT64_MAX : row_bytes,
-                                            .stride = ldv};
-            if (args->scale) wsum_rows_scale(&tile, args->scale + j, count, scaled);
-            if (count == 4 && rows >= 4) WSUM_ROWS_STRIP(4, vectors);
-            if (count == 3 && rows >= 3) WSUM_ROWS_STRIP(3, vectors);
-            if (count == 2 && rows >= 2) WSUM_ROWS_STRIP(2, vectors * (rows > 2 ? 2 : 1));
-            if (count == 1) WSUM_ROWS_STRIP(1, vectors * rows);
+            struct vahead ahead = vahead_of(tile.v, args->e, args->ldv, size);
+            if (args->scale) wsum_rows_scale(&tile, args->scale + j, tile_rows, scaled);
+            WSUM_ROWS_STRIP(4, vectors);
+            WSUM_ROWS_STRIP(3, vectors);
+            WSUM_ROWS_STRIP(2, WSUM_TWO);
+            WSUM_ROWS_STRIP(1, WSUM_VECTORS_MOST);
         }
 }
 

@@ -91,13 +91,12 @@ static int open_file(struct attune_output_file *output, const char *path, const 
     int reason = follow_links(path, &target);
     const char *step = "cannot make a temporary file beside it";
 
-    if (reason == 0) {
-        const char *slash = strrchr(target, '/');
-        const char *name = slash != NULL ? slash + 1 : target;
-        if (name[0] == '\0')
-            reason = target[0] == '\0' ? ENOENT : EISDIR;
-    }
-    if (reason == 0)
+    if (target == NULL)
+        return refuse(trouble, step, reason);
+    const char *slash = strrchr(target, '/');
+    if ((slash != NULL ? slash + 1 : target)[0] == '\0')
+        reason = target[0] == '\0' ? ENOENT : EISDIR;
+    else
         reason = attune_atomic_open(&output->file, target, 0666);
     free(target);
     if (reason != 0)

@@ -242,6 +242,30 @@ Test(cache_file, layers_in_their_order)
     free(user);
 }
 
+Test(cache_file, the_machines_own_file_is_read)
+{
+    char path[256];
+    struct attune_cache_sources sources;
+    struct attune_fault fault = {0};
+    const struct attune_cache_setup setup = {NULL, NULL, NULL, 0};
+    (void)attune_fingerprint_get(); /* before /etc is another one */
+    if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", "/etc", "tmpfs", 0, "size=64k,mode=755") != 0)
+        cr_skip_test("only root can put another folder in the place of /etc");
+    cr_assert_eq(mkdir("/etc/attune", 0755), 0);
+    (void)snprintf(path, sizeof path, "/etc/attune/%s.cache", attune_fingerprint_get()->digest);
+    cr_assert_eq(cache_box_save(path, 4, 1100, &fault), 1, "%s", fault.text);
+    struct attune_cache *cache = attune_cache_create();
+    attune_cache_read_layers(cache, &setup, &sources);
+    cr_assert(sources.count == 2 && sources.source[0].absent && sources.source[1].read);
+    cr_assert(sources.source[1].layer == ATTUNE_LAYER_SYSTEM && sources.source[1].entries == 4);
+    cr_assert_eq(attune_cache_count(cache), 4);
+    attune_cache_sources_free(&sources);
+    attune_cache_release(cache);
+    cr_assert_eq(umount("/etc"), 0);
+}
+
 Test(cache_file, where_there_is_no_place_for_the_user_it_is_said)
 {
     struct attune_fault fault = {0};

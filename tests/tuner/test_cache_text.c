@@ -271,6 +271,36 @@ Test(cache_text, files_of_several_machines_can_be_joined)
     attune_document_free(&doc);
 }
 
+/* CRC-32C a bit at a time, where the library's has a table. */
+static unsigned crc_of(const char *text, size_t size)
+{
+    unsigned crc = ~0u;
+    for (size_t i = 0; i < size; i++) {
+        crc ^= (unsigned char)text[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1u ? 0x82f63b78u : 0u);
+    }
+    return ~crc;
+}
+
+Test(cache_text, a_line_is_no_longer_than_a_line_may_be)
+{
+    for (int over = 0; over <= 1; over++) {
+        char text[2 * ATTUNE_CACHE_LINE_MAX] = "";
+        struct attune_document doc;
+        const size_t body = ATTUNE_CACHE_LINE_MAX - strlen(" #12345678") + (size_t)over;
+        add_line(text, "%attune-cache 1.0");
+        add_line(text, "%machine of tests");
+        char *line = text + strlen(text);
+        memset(line, 'x', body);
+        (void)sprintf(line + body, " #%08x\n", crc_of(line, body));
+        cr_assert_eq(attune_document_parse(text, strlen(text), &doc, NULL), 0);
+        cr_assert(doc.count == 1 && (int)doc.sections[0].count == !over &&
+                  doc.sections[0].damaged == over);
+        attune_document_free(&doc);
+    }
+}
+
 Test(cache_text, limits_are_kept)
 {
     struct attune_document doc = {0};

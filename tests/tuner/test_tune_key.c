@@ -66,7 +66,8 @@ static double all_alike(const struct attune_choice *choice)
     return 1e-4;
 }
 
-/* The last variant of each operation in the list is the fastest, 6 % each; a block of 384 keys too. */
+/* The last variant of each operation and instruction set is the fastest, 6 % each; a block of 384 keys
+ * too. */
 static double last_is_fastest(const struct attune_choice *choice)
 {
     double seconds = 1e-4;
@@ -75,7 +76,7 @@ static double last_is_fastest(const struct attune_choice *choice)
         if (kernel == NULL || !attune_space_varies((enum attune_operation)i))
             continue;
         next = attune_kernel_next((enum attune_operation)i, attune_cpu_detect()->usable, kernel);
-        seconds *= next != NULL ? 1.06 : 1;
+        seconds *= next != NULL && strcmp(next->isa, kernel->isa) == 0 ? 1.06 : 1;
     }
     return choice->kv_block == 384 ? seconds : 1.06 * seconds;
 }
