@@ -43,8 +43,11 @@ if [ "$instrumented" = ON ]; then
     attune_install clang libclang-rt-dev libomp-dev valgrind ||
         give_up "the sanitizers cannot be installed"
 fi
+# The page of attune report is tested in a browser; without one that test is skipped and says so.
+command -v chromium >/dev/null || attune_install chromium || echo "no Chromium: its test will be skipped"
+
 if [ "$long" = ON ]; then
-    attune_install cpio || give_up "cpio cannot be installed"
+    attune_install cpio clang-tidy cppcheck || give_up "cpio, clang-tidy or cppcheck cannot be installed"
 fi
 
 stage "build"

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bench/cli/compare.h"
+#include "bench/cli/forecast.h"
 #include "bench/cli/options.h"
 
 enum {
@@ -23,6 +24,7 @@ enum {
     OPTION_EFFECT,
     OPTION_LAUNCHES,
     OPTION_SECONDS,
+    OPTION_MACHINE,
     MAX_NAMES = 256
 };
 
@@ -32,6 +34,9 @@ static const struct attune_option options[] = {
     {OPTION_MARKDOWN, "markdown", NULL, "tables in Markdown"},
     {OPTION_JSON, "json", NULL, "one JSON object"},
     {OPTION_CSV, "csv", NULL, "comma-separated values, a line for each result"},
+    {OPTION_MACHINE, "machine", "FILE",
+     "also predict what the machine would do whose roofs this file\nholds (its machine and roof "
+     "lines), and say how good such\npredictions are here; one file of results is enough"},
     {OPTION_LIVE, "live", NULL, "A and B are commands or settings; run both in turn"},
     {OPTION_CASE, "case", "NAME", "live: this case or pattern of the suite; may be given again\n"
                                   "(default: the quick suite)"},
@@ -80,6 +85,7 @@ static const struct attune_usage usage = {
 
 struct request {
     int markdown, json, csv, live;
+    const char *machine; /* to predict; NULL: none */
     double fail_above; /* as a part of 1; NaN: not asked for */
     const char *names[MAX_NAMES], *specs[MAX_NAMES];
     struct attune_live with;
@@ -161,6 +167,9 @@ static int take_option(struct request *request, int id)
     case OPTION_LIVE:
         request->live = 1;
         return 0;
+    case OPTION_MACHINE:
+        request->machine = optarg;
+        return 0;
     default:
         return take_live_option(request, id);
     }
@@ -201,6 +210,21 @@ static int judge(const struct request *request, const struct attune_comparison *
     return attune_trouble_report(&trouble, "compare", NULL);
 }
 
+static int predict(const struct request *request, const struct attune_comparison *comparison)
+{
+    struct attune_forecast forecast;
+    struct attune_trouble trouble;
+    int code = 0;
+    const enum attune_status status =
+        attune_forecast_make(&comparison->results, request->machine, &forecast);
+    if (status == ATTUNE_OK)
+        attune_forecast_print(&forecast, request->markdown, stdout);
+    else
+        code = attune_trouble_status(&trouble, status);
+    attune_forecast_free(&forecast);
+    return code ? attune_trouble_report(&trouble, "compare", request->machine) : 0;
+}
+
 static int compare_files(const struct request *request, char *const *paths, int count)
 {
     struct attune_comparison comparison;
@@ -211,6 +235,8 @@ static int compare_files(const struct request *request, char *const *paths, int 
     if (status != ATTUNE_OK) {
         (void)attune_trouble_status(&trouble, status);
         code = attune_trouble_report(&trouble, "compare", at < count ? paths[at] : NULL);
+    } else if (request->machine && comparison.columns < 2) {
+        code = predict(request, &comparison);
     } else if (comparison.columns < 2 && comparison.notes == 0) {
         code = attune_options_wrong(&usage, "one column alone is nothing to compare: give another "
                                             "file, or one with several engines or settings");
@@ -223,7 +249,8 @@ static int compare_files(const struct request *request, char *const *paths, int 
             (void)attune_trouble_memory(&trouble, "the comparison");
             code = attune_trouble_report(&trouble, "compare", NULL);
         } else {
-            code = judge(request, &comparison);
+            code = request->machine ? predict(request, &comparison) : 0;
+            code = code ? code : judge(request, &comparison);
         }
     }
     attune_comparison_free(&comparison);
@@ -269,6 +296,8 @@ int attune_command_compare(int argc, char **argv)
         return attune_options_wrong(&usage, "a file of results must be given");
     if (request.markdown + request.json + request.csv > 1)
         return attune_options_wrong(&usage, "--markdown, --json and --csv exclude each other");
+    if (request.machine && (request.live || request.json || request.csv))
+        return attune_options_wrong(&usage, "--machine: prints tables; not with --live, --json, --csv");
     return request.live ? compare_live(&request, argv + optind, argc - optind)
                         : compare_files(&request, argv + optind, argc - optind);
 }

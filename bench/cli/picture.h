@@ -17,6 +17,7 @@ struct attune_picture {
     int64_t stride;       /* floats between rows of weights */
     const float *weights; /* drawn as 0 below 0 and for NaN, as 1 above 1 */
     const char *const *row_labels, *const *column_labels; /* UTF-8; NULL: numbers from 0 */
+    const char *scope; /* id of an SVG that stands in a page, so that its style stays its own; NULL */
 };
 
 /* Blocks of Unicode; with `color` colored cells instead. `width`: columns of the terminal, 0 where

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The heat map as an SVG that needs nothing but itself: light and dark pages, a title for each cell,
- * a description for screen readers. Knows nothing of terminals.
+ * The heat map as an SVG that needs nothing but itself: light and dark pages, a title for each
+ * cell, a description for screen readers. Knows nothing of terminals.
  */
 #include "bench/cli/picture_grid.h"
 
 enum {
     STEPS = ATTUNE_PICTURE_STEPS,
-    MOST = 96,            /* rows or columns of cells */
-    CELL = 30,            /* pixels; less where SIDE pixels would not take them all */
+    MOST = 96, /* rows or columns of cells */
+    CELL = 30, /* pixels; less where SIDE pixels would not take them all */
     CELL_LEAST = 8,
     SIDE = 900,
-    LINE = 18,            /* of labels */
-    TITLED = 4096,        /* cells that have a title each */
-    CHARACTER = 9,        /* pixels of one of a label */
-    SMALL_CHARACTER = 8,  /* of a subtitle or the legend */
-    NAME = 19,            /* font sizes of the title */
+    LINE = 18,           /* of labels */
+    TITLED = 4096,       /* cells that have a title each */
+    CHARACTER = 9,       /* pixels of one of a label */
+    SMALL_CHARACTER = 8, /* of a subtitle or the legend */
+    NAME = 19,           /* font sizes of the title */
     NAME_LEAST = 12,
-    PAGE = 24,            /* margin */
-    SWATCH = 12,          /* of the legend */
+    PAGE = 24,   /* margin */
+    SWATCH = 12, /* of the legend */
     ANCHORS = 5
 };
 
@@ -33,7 +33,8 @@ struct frame {
     int every_row, every_column; /* labels that there is room for */
 };
 
-/* Text of at most `most` columns with what XML reserves escaped, and an ellipsis where it is cut. */
+/* Text of at most `most` columns with what XML reserves escaped, and an ellipsis where it is cut.
+ */
 static void print_xml(FILE *file, const char *text, int most)
 {
     const int cut = attune_text_width(text, most + 1) > most;
@@ -71,12 +72,47 @@ static unsigned ramp_color(const unsigned *ramp, int step)
     return color;
 }
 
-static void print_theme(FILE *file, const char *page, const char *ink, const char *faint,
-                        const unsigned *ramp)
+/* A selector that is valid in this picture alone. */
+static void print_selector(const struct attune_picture *picture, FILE *file, const char *selector)
 {
-    fprintf(file, ".page{fill:%s}.ink{fill:%s}.faint{fill:%s}", page, ink, faint);
-    for (int step = 0; step < STEPS; step++)
-        fprintf(file, ".w%d{fill:#%06x}", step, ramp_color(ramp, step));
+    fprintf(file, "%s%s%s%s", picture->scope ? "#" : "", picture->scope ? picture->scope : "",
+            picture->scope ? " " : "", selector);
+}
+
+static void print_theme(const struct attune_picture *picture, FILE *file,
+                        const char *const fills[3], const unsigned *ramp)
+{
+    static const char *const selectors[] = {".page", ".ink", ".faint"};
+    char selector[16];
+    for (int i = 0; i < 3; i++) {
+        print_selector(picture, file, selectors[i]);
+        fprintf(file, "{fill:%s}", fills[i]);
+    }
+    for (int step = 0; step < STEPS; step++) {
+        snprintf(selector, sizeof selector, ".w%d", step);
+        print_selector(picture, file, selector);
+        fprintf(file, "{fill:#%06x}", ramp_color(ramp, step));
+    }
+}
+
+static void print_style(const struct attune_picture *picture, FILE *file)
+{
+    static const char *const light[] = {"#ffffff", "#1c2330", "#5b6472"};
+    static const char *const dark[] = {"#12151b", "#e8ebf1", "#a2abb9"};
+    static const char *const fonts[][2] = {
+        {"text", "{font:15px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}"},
+        {".name", "{font:600 19px system-ui,sans-serif}"},
+        {".small", "{font:13px system-ui,sans-serif}"},
+    };
+    fputs("<style>", file);
+    for (int i = 0; i < 3; i++) {
+        print_selector(picture, file, fonts[i][0]);
+        fputs(fonts[i][1], file);
+    }
+    print_theme(picture, file, light, light_ramp);
+    fputs("@media(prefers-color-scheme:dark){", file);
+    print_theme(picture, file, dark, dark_ramp);
+    fputs("}</style>\n", file);
 }
 
 static int legend_width(const struct attune_grid *grid)
@@ -133,14 +169,21 @@ static void print_name(const struct attune_picture *picture, const struct frame 
 static void print_head(const struct attune_grid *grid, const struct frame *frame, FILE *file)
 {
     const struct attune_picture *picture = grid->picture;
+    const char *scope = picture->scope ? picture->scope : "", *dash = picture->scope ? "-" : "";
+    if (picture->scope) /* HTML knows what an svg is */
+        fprintf(file, "<svg id=\"%s\" ", scope);
+    else
+        fputs("<svg xmlns=\"http://www.w3.org/2000/svg\" ", file);
+    fprintf(file,
+            "width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\" "
+            "aria-labelledby=\"%s%stitle %s%sdesc\">\n<title id=\"%s%stitle\">",
+            frame->width, frame->height, frame->width, frame->height, scope, dash, scope, dash,
+            scope, dash);
+    print_xml(file, picture->title, 512);
     fprintf(
         file,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
-        "viewBox=\"0 0 %d %d\" role=\"img\" aria-labelledby=\"title desc\">\n<title id=\"title\">",
-        frame->width, frame->height, frame->width, frame->height);
-    print_xml(file, picture->title, 512);
-    fputs("</title>\n<desc id=\"desc\">Heat map of attention weights between 0 and 1. Rows are ",
-          file);
+        "</title>\n<desc id=\"%s%sdesc\">Heat map of attention weights between 0 and 1. Rows are ",
+        scope, dash);
     print_xml(file, picture->row_axis, 512);
     fputs(", columns are ", file);
     print_xml(file, picture->column_axis, 512);
@@ -148,13 +191,8 @@ static void print_head(const struct attune_grid *grid, const struct frame *frame
     if (grid->row_step > 1 || grid->column_step > 1)
         fprintf(file, " A cell stands for %lld rows and %lld columns.", (long long)grid->row_step,
                 (long long)grid->column_step);
-    fputs("</desc>\n<style>text{font:15px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}"
-          ".name{font:600 19px system-ui,sans-serif}.small{font:13px system-ui,sans-serif}",
-          file);
-    print_theme(file, "#ffffff", "#1c2330", "#5b6472", light_ramp);
-    fputs("@media(prefers-color-scheme:dark){", file);
-    print_theme(file, "#12151b", "#e8ebf1", "#a2abb9", dark_ramp);
-    fputs("}</style>\n", file);
+    fputs("</desc>\n", file);
+    print_style(picture, file);
     fprintf(file, "<rect class=\"page\" width=\"%d\" height=\"%d\" rx=\"12\"/>\n", frame->width,
             frame->height);
 }

@@ -18,7 +18,7 @@ static json_t *describe(const struct attune_safetensor *tensor, size_t begin)
     for (int32_t i = 0; i < tensor->rank; i++)
         (void)json_array_append_new(shape, json_integer(tensor->size[i]));
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", tensor->type, "shape", shape, "data_offsets",
-                     (json_int_t)begin, (json_int_t)(begin + tensor->bytes));
+                     (json_int_t)begin, (json_int_t)begin + (json_int_t)tensor->bytes);
 }
 
 /* The header's text, allocated; NULL without memory. */

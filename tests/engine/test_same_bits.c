@@ -159,7 +159,7 @@ Test(same_bits, any_alignment_of_the_buffers, .timeout = 300)
 /* ---- What was computed before. ---- */
 
 /* Problems of every kind in turn, many times over: the last round has the bits of the first. */
-Test(same_bits, after_many_other_calls, .timeout = 300)
+Test(same_bits, after_many_other_calls, .timeout = 3600)
 {
     const char *text = getenv("ATTUNE_TEST_CALLS");
     const long calls = text ? atol(text) : 1500;

@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# run.sh sanitizers BUILD_DIR: builds there and runs the suites under AddressSanitizer and
+# UndefinedBehaviorSanitizer, kernels included.
+# run.sh valgrind BUILD_DIR: what is built there already, a chosen set, under valgrind, which sees what has
+# no value (it knows AVX2, not AVX-512). Problems without projections: the code that oneDNN compiles reads
+# beyond its own blocks and has no name that could be excused.
+set -eu
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+what=$1 build=$2
+launcher=
+! command -v ccache >/dev/null || launcher=-DCMAKE_C_COMPILER_LAUNCHER=ccache
+log=$build.$what.log
+quietly() { "$@" >>"$log" 2>&1 || { tail -n 40 "$log"; exit 1; }; }
+: >"$log"
+
+case $what in
+sanitizers)
+    # shellcheck disable=SC2086
+    quietly cmake -S "$root" -B "$build" -G Ninja $launcher -DATTUNE_BUILD_TESTS=ON \
+        -DCMAKE_BUILD_TYPE=Sanitized -DCMAKE_C_FLAGS="-O1 -g1 -fsanitize=address,undefined \
+-fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+    quietly cmake --build "$build" --target engine_tests tuner_tests
+    export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+    "$build/tests/engine_tests" --color=never -j2 --filter '!(*@(dlclose|forked|choice|identity)*)'
+    "$build/tests/tuner_tests" --color=never -j2
+    ;;
+valgrind)
+    problems=$root/bench/data
+    quietly cmake -S "$root" -B "$build" -G Ninja $launcher -DATTUNE_BUILD_TESTS=ON \
+        -DCMAKE_BUILD_TYPE=RelWithDebInfo
+    quietly cmake --build "$build" --target attune_command fault_endure
+    # hwloc keeps its topology, and the team its threads (one here: valgrind runs
+    # one at a time, and a waiting one would take another's turn), until the process ends.
+    checked() {
+        quietly valgrind --quiet --fair-sched=yes --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+            --errors-for-leak-kinds=definite --suppressions="$here/valgrind.supp" "$@"
+        printf '%s\n' "clean: ${*##*/}"
+    }
+    checked "$build/attune" run "$problems/g2p_scaled.safetensors" --threads 1
+    checked "$build/attune" info --explain self:dot,t=64,d=16,causal=top_left
+    checked "$build/attune" picture "$problems/g2p_scaled.safetensors"
+    printf '3 passed, 0 failed\n'
+    ;;
+*)
+    echo "run.sh sanitizers|valgrind BUILD_DIR" >&2
+    exit 2
+    ;;
+esac

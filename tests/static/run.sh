@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# run.sh [--compilers] BUILD_DIR: the sources without a warning: clang with -Wall -Wextra -Wconversion
+# -Wshadow (gcc's are errors in the suites' own build); then (not with --compilers) gcc -fanalyzer, clang-tidy with the
+# checks of .clang-tidy, and cppcheck. Kernels are left to the compilers: analyzers expand their unrolled
+# bodies for minutes and find nothing in straight-line code.
+#
+# Exceptions, one line each in exceptions.txt: the tool's name for it, the file, and why it is none.
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+compilers=
+[ "$1" != --compilers ] || { compilers=only && shift; }
+build=$1
+failures=0
+mkdir -p "$build"
+launcher=
+! command -v ccache >/dev/null || launcher=-DCMAKE_C_COMPILER_LAUNCHER=ccache
+
+# judge TOOL: what is on standard input, less the exceptions, which name no lines.
+judge() {
+    local found
+    found=$(sort -u | awk -F'\t' 'NR == FNR {if ($0 !~ /^#/) exception[$1]; next}
+        {bare = $0; gsub(/:[0-9]+/, "", bare)
+         for (e in exception) if (index(bare, e)) next
+         print}' "$here/exceptions.txt" -)
+    if [ -n "$found" ]; then
+        printf '%s:\n%s\n' "$1" "$found"
+        failures=$((failures + 1))
+    else
+        printf '%s: clean\n' "$1"
+    fi
+}
+
+cd "$root" || exit 1
+# The suites' own build is gcc's, with -Werror.
+# shellcheck disable=SC2086
+CC=clang cmake -S . -B "$build/clang" -G Ninja $launcher -DATTUNE_BUILD_TESTS=OFF \
+    >"$build/clang.log" 2>&1 && cmake --build "$build/clang" -- -k 0 >>"$build/clang.log" 2>&1 ||
+    failures=1
+grep -E '(warning|error|Error)[: ]' "$build/clang.log" | judge clang
+[ -z "$compilers" ] || exit $((failures != 0))
+
+sources=$(ls engine/*.c engine/mechanism/*.c tuner/*.c arch/*.c bench/*.c bench/cli/*.c bench/examples/*.c)
+flags="-std=c11 -D_GNU_SOURCE -I. -Iengine/include $(pkg-config --cflags hwloc jansson)"
+for source in $sources; do
+    # shellcheck disable=SC2086
+    gcc $flags -fopenmp -O1 -fanalyzer -c -o /dev/null "$source" 2>&1
+done | grep 'warning:' | judge "gcc -fanalyzer"
+for source in $sources; do
+    # shellcheck disable=SC2086
+    clang-tidy --quiet "$source" -- $flags -fopenmp 2>/dev/null
+done | grep -E '(warning|error):' | sed "s|$root/||" | judge "clang-tidy"
+# shellcheck disable=SC2086
+cppcheck --quiet --enable=warning,performance,portability --std=c11 --inline-suppr -D_GNU_SOURCE \
+    -D__x86_64__ -D__linux__ -I. -Iengine/include --suppress=missingIncludeSystem \
+    --template='{file}:{line}: {id}: {message}' $sources 2>&1 | judge cppcheck
+exit $((failures != 0))
