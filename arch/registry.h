@@ -13,7 +13,7 @@
     X(EXPAND_PANELS, expand_panels) X(SCORE_DOT, score_dot) X(SCORE_ROWS, score_rows)              \
     X(SCORE_TANH, score_tanh) X(SCORE_DIRECT, score_direct) X(ADJUST, adjust) X(SOFTMAX, softmax)  \
     X(WSUM, wsum) X(WSUM_ROWS, wsum_rows) X(TILE, tile) X(MERGE, merge) X(FINISH, finish)          \
-    X(WEIGHTS, weights) X(LSTM, lstm) X(PROBE_FMA, probe_fma) X(PROBE_READ, probe_read)  \
+    X(WEIGHTS, weights) X(LSTM, lstm) X(PROBE_FMA, probe_fma) X(PROBE_READ, probe_read)            \
     X(PROBE_TANH, probe_tanh) X(PROBE_EXP, probe_exp)
 
 enum attune_operation {

@@ -67,8 +67,9 @@ static void add(enum part part, uint64_t start)
 #define KERNELS(X, Y)                                                                              \
     X(pack_keys, PACKING) X(pack_values, PACKING) X(expand_rows, PACKING)                          \
     X(expand_panels, PACKING) X(score_dot, SCORE) X(score_rows, SCORE) X(score_tanh, SCORE)        \
-    X(score_direct, SCORE) X(lstm, SCORE) X(wsum_rows, WEIGHTED_SUM) Y(adjust, MASK) X(softmax, SOFTMAX) X(wsum, WEIGHTED_SUM) X(tile, TILE)         \
-    X(merge, MERGE) X(finish, FINISH) X(weights, FINISH)
+    X(score_direct, SCORE) X(lstm, SCORE) Y(adjust, MASK) X(softmax, SOFTMAX)                      \
+    X(wsum, WEIGHTED_SUM) X(wsum_rows, WEIGHTED_SUM) X(tile, TILE) X(merge, MERGE)                 \
+    X(finish, FINISH) X(weights, FINISH)
 KERNELS(WRAP, WRAP_ANSWER)
 WRAP_CONVERT(F32)
 WRAP_CONVERT(F16)

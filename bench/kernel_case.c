@@ -63,25 +63,31 @@ static void make_score(struct attune_kernel_case *single, float **next)
         return;
     }
     single->args.score_dot =
-        (struct attune_score_dot_args){.q = q, .ldq = WIDTH, .m = m, .k = k, .n = KEYS, .d = WIDTH, .s = s, .lds = KEYS};
+        (struct attune_score_dot_args){.q = q, .ldq = WIDTH, .m = m, .k = k, .n = KEYS, .d = WIDTH,
+                                       .s = s, .lds = KEYS};
     count(single, ATTUNE_FLOP, 2.0 * (double)(m * KEYS * WIDTH), KEYS * WIDTH * sizeof *k);
 }
 
-/* Rows of keys or values as a caller has them; any bytes are numbers of the kernel's type. */
+/* Keys and values of the kernel's type where the caller has them: a head of 128, four rows. */
 static void make_rows(struct attune_kernel_case *single, float **next)
 {
-    const struct attune_kernel *kernel = single->kernel;
-    const int64_t m = kernel->rows;
-    float *q = take(next, m * KEYS), *k = take(next, KEYS * WIDTH), *s = take(next, m * KEYS);
-    if (kernel->operation == ATTUNE_OP_SCORE_ROWS)
+    enum { ROWS = 4, HEAD = 128 };
+    const size_t size = attune_dtype_size(single->kernel->dtype);
+    float *side = take(next, KEYS * HEAD);
+    if (single->kernel->dtype != ATTUNE_PACK_F32)
+        memset(side, 0x3c, KEYS * HEAD * sizeof *side);
+    float *few = take(next, ROWS * HEAD), *many = take(next, ROWS * KEYS);
+    float *alpha = take(next, ROWS);
+    memset(alpha, 0, ROWS * sizeof *alpha); /* the output stays where it is */
+    if (single->kernel->operation == ATTUNE_OP_SCORE_ROWS)
         single->args.score_rows = (struct attune_score_rows_args){
-            .q = q, .ldq = WIDTH, .m = m, .k = k, .ldk = WIDTH, .n = KEYS, .d = WIDTH, .s = s, .lds = KEYS};
+            .q = few, .ldq = HEAD, .m = ROWS, .k = side, .ldk = HEAD, .n = KEYS, .d = HEAD,
+            .s = many, .lds = KEYS};
     else
         single->args.wsum_rows = (struct attune_wsum_rows_args){
-            .p = q, .ldp = KEYS, .m = m, .v = k, .ldv = WIDTH, .n = KEYS, .e = WIDTH,
-            .alpha = take(next, m), .o = s, .ldo = WIDTH};
-    count(single, ATTUNE_FLOP, 2.0 * (double)(m * KEYS * WIDTH),
-          (double)KEYS * WIDTH * (double)attune_dtype_size(kernel->dtype));
+            .p = many, .ldp = KEYS, .m = ROWS, .v = side, .ldv = HEAD, .n = KEYS, .e = HEAD,
+            .alpha = alpha, .o = few, .ldo = HEAD};
+    count(single, ATTUNE_FLOP, 2.0 * ROWS * KEYS * HEAD, (double)(KEYS * HEAD * size));
 }
 
 static void make_direct(struct attune_kernel_case *single, float **next)
@@ -161,8 +167,8 @@ static void make_row(struct attune_kernel_case *single, float **next)
         break;
     case ATTUNE_OP_FINISH:
         single->args.finish = (struct attune_finish_args){
-            .o = row, .m = 1, .e = KEYS, .sum = take(next, 1), .scale = 1, .out = other,
-            .flawed = (uint8_t *)take(next, 1)};
+            .o = row, .ldo = KEYS, .m = 1, .e = KEYS, .sum = take(next, 1), .scale = 1,
+            .out = other, .ldout = KEYS, .flawed = (uint8_t *)take(next, 1)};
         break;
     case ATTUNE_OP_WEIGHTS:
         single->args.weights = (struct attune_weights_args){
@@ -203,8 +209,8 @@ int attune_kernel_case_open(struct attune_kernel_case *single, const struct attu
         [ATTUNE_OP_SOFTMAX] = make_softmax,      [ATTUNE_OP_WSUM] = make_wsum,
         [ATTUNE_OP_MERGE] = make_row,            [ATTUNE_OP_FINISH] = make_row,
         [ATTUNE_OP_WEIGHTS] = make_row,          [ATTUNE_OP_LSTM] = make_lstm,
-        [ATTUNE_OP_SCORE_ROWS] = make_rows,      [ATTUNE_OP_WSUM_ROWS] = make_rows,
         [ATTUNE_OP_FOLD] = make_fold,            [ATTUNE_OP_TILE] = make_tile,
+        [ATTUNE_OP_SCORE_ROWS] = make_rows,      [ATTUNE_OP_WSUM_ROWS] = make_rows,
     };
     *single = (struct attune_kernel_case){.kernel = kernel};
     if (!makers[kernel->operation])
@@ -238,16 +244,16 @@ void attune_kernel_case_run(void *argument)
         RUN(EXPAND_ROWS, expand_rows)
         RUN(EXPAND_PANELS, expand_panels)
         RUN(SCORE_DOT, score_dot)
-        RUN(SCORE_ROWS, score_rows)
         RUN(SCORE_TANH, score_tanh)
         RUN(SCORE_DIRECT, score_direct)
         RUN(SOFTMAX, softmax)
         RUN(WSUM, wsum)
-        RUN(WSUM_ROWS, wsum_rows)
         RUN(MERGE, merge)
         RUN(FINISH, finish)
         RUN(FOLD, fold)
         RUN(TILE, tile)
+        RUN(SCORE_ROWS, score_rows)
+        RUN(WSUM_ROWS, wsum_rows)
         RUN(WEIGHTS, weights)
         RUN(LSTM, lstm)
 #undef RUN

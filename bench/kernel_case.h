@@ -17,8 +17,6 @@ struct attune_kernel_case {
         struct attune_pack_keys_args pack_keys;
         struct attune_pack_values_args pack_values;
         struct attune_score_dot_args score_dot;
-        struct attune_score_rows_args score_rows;
-        struct attune_wsum_rows_args wsum_rows;
         struct attune_score_tanh_args score_tanh;
         struct attune_score_direct_args score_direct;
         struct attune_expand_rows_args expand_rows;

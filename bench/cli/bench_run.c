@@ -17,7 +17,9 @@
 #include "bench/machine.h"
 #include "engine/context.h"
 
-enum { ROUNDS = 12 };
+/* Fewer where samples are so short that rounds of the probes would take most of the time. */
+enum { ROUNDS = 12, FEW_ROUNDS = 6 };
+static const double few_seconds = 0.05;
 /* Seconds of float64 reference for a case: within a budget, and where nobody waits for the end; there
  * for all cases together too. */
 static const double check_in_budget = 0.1, check_alone = 1, check_most = 10;
@@ -159,10 +161,11 @@ static void measure(struct session *session, double limit)
         if (trial->code == 0 && trial->entry && count < 1024)
             entries[count++] = trial->entry;
     }
+    const double seconds = seconds_each(session, count, limit);
     const struct attune_rounds_options options = {
-        .seconds = seconds_each(session, count, limit),
+        .seconds = seconds,
         .limit = session->bench->budget > 0 ? limit : 0,
-        .rounds = ROUNDS,
+        .rounds = seconds < few_seconds ? FEW_ROUNDS : ROUNDS,
         .until_settled = session->bench->budget > 0 || session->bench->seconds == 0,
         .clock = &attune_clock_monotonic,
         .step = on_step,
