@@ -296,7 +296,7 @@ Test(tune, selftest_checks_what_the_context_may_use)
 /* A kernel that passes again is freed of its bar; until then no plan takes it. */
 Test(tune, bars_come_and_go)
 {
-    const struct attune_problem problem = problem_of(24, 16);
+    const struct attune_problem problem = problem_of(32, 16);
     struct attune_context *context = open_context(1);
     struct attune_plan *before, *after;
     cr_assert_eq(attune_plan_create(context, &problem, &before), ATTUNE_OK);
