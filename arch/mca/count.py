@@ -68,16 +68,18 @@ def innermost_loops(body):
 
 
 def weight(loop):
-    """How much arithmetic a loop does, or else how much it moves without a branch; of equals the shortest
-    is the hot one."""
+    """How much arithmetic a loop does, or else how much it moves; of equals the shortest comes first."""
     points = sum(4 if DIVIDE.match(text) else 2 if MULTIPLY.match(text) else 1 if FLOAT.match(text) else 0
                  for text in loop)
-    straight = not points and sum(1 for text in loop if BRANCH.match(text)) == 1
-    return points, sum(1 for text in loop if straight and VECTOR.search(text)), -len(loop)
+    return points, sum(1 for text in loop if not points and VECTOR.search(text)), -len(loop)
 
 
 def hot_loop(body):
-    return max(innermost_loops(body), key=weight, default=None)
+    """The loop with the most work; one without branches where it has at least half of that."""
+    loops = list(innermost_loops(body))
+    straight = [loop for loop in loops if sum(1 for text in loop if BRANCH.match(text)) == 1]
+    most, best = (max(some, key=weight, default=None) for some in (loops, straight))
+    return best if best and 2 * weight(best)[0] >= weight(most)[0] else most
 
 
 def readable(loop, cpu):

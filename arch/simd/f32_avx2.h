@@ -50,6 +50,10 @@ VINLINE vf vfnma(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); }
 VINLINE vf vmax(vf a, vf b) { return _mm256_max_ps(a, b); }
 VINLINE vf vmin(vf a, vf b) { return _mm256_min_ps(a, b); }
 VINLINE vf vabs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+VINLINE vf vlargest(vf a, vf b)
+{
+    return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+}
 VINLINE vf vcopysign(vf magnitude, vf sign)
 {
     const vf bit = _mm256_set1_ps(-0.0f);

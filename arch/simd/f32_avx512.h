@@ -44,6 +44,10 @@ VINLINE vf vfnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
 VINLINE vf vmax(vf a, vf b) { return _mm512_max_ps(a, b); }
 VINLINE vf vmin(vf a, vf b) { return _mm512_min_ps(a, b); }
 VINLINE vf vabs(vf a) { return _mm512_abs_ps(a); }
+VINLINE vf vlargest(vf a, vf b)
+{
+    return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+}
 VINLINE vf vcopysign(vf magnitude, vf sign)
 {
     const vf bit = _mm512_set1_ps(-0.0f);

@@ -29,15 +29,21 @@ VINLINE void vexpm1_reduced(const vf *x, int count, vf *p, vi *n)
     VMATH_EACH(i, count) p[i] = vfma(p[i], vmul(r[i], r[i]), r[i]);
 }
 
-/* e^x, 1 ulp, where x lies in [-87, 88]; outside that the value at the nearer end. NaN stays. The
- * bounds keep 2^n (1 + p) a normal number. */
-VINLINE void vexp(vf *x, int count)
+/* e^x, 1 ulp, where x lies in [-87, 88], which keeps 2^n (1 + p) a normal number; unspecified outside
+ * that. NaN stays. */
+VINLINE void vexp_inside(vf *x, int count)
 {
     vf p[VMATH_MOST];
     vi n[VMATH_MOST];
-    VMATH_EACH(i, count) x[i] = vmax(vset1(-87.0f), vmin(vset1(88.0f), x[i]));
     vexpm1_reduced(x, count, p, n);
     VMATH_EACH(i, count) x[i] = vadd_exponent(vadd(p[i], vset1(1.0f)), n[i]);
+}
+
+/* The same for every x: outside the bounds the value at the nearer one. */
+VINLINE void vexp(vf *x, int count)
+{
+    VMATH_EACH(i, count) x[i] = vmax(vset1(-87.0f), vmin(vset1(88.0f), x[i]));
+    vexp_inside(x, count);
 }
 
 /* tanh x = numerator / denominator with numerator = +-(e^|2x| - 1), denominator = e^|2x| + 1, so that

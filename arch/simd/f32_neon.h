@@ -70,6 +70,10 @@ VINLINE vf vfnma(vf a, vf b, vf c) { return vfmsq_f32(c, a, b); }
 VINLINE vf vmax(vf a, vf b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 VINLINE vf vmin(vf a, vf b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 VINLINE vf vabs(vf a) { return vabsq_f32(a); }
+VINLINE vf vlargest(vf a, vf b)
+{
+    return vreinterpretq_f32_s32(vmaxq_s32(vreinterpretq_s32_f32(a), vreinterpretq_s32_f32(b)));
+}
 VINLINE vf vcopysign(vf magnitude, vf sign)
 {
     return vbslq_f32(vdupq_n_u32(0x80000000u), sign, magnitude);

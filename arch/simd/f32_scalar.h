@@ -8,6 +8,7 @@
  *   vkeep                    lanes from n on become 0
  *   vfma, vfnma              a * b + c and c - a * b; fused on all but scalar
  *   vmax, vmin               a > b ? a : b and a < b ? a : b: a NaN in a is dropped, in b it stays
+ *   vlargest                 of two magnitudes (vabs) the larger, and a NaN above all
  *   vreciprocal              an estimate, relative error below 1.5 * 2^-12, infinite at 0
  *   vto_int                  nearest even; a NaN becomes a number whose low 9 bits are 0
  *   vadd_exponent            a * 2^n by integer addition: a NaN stays one where n came from a NaN
@@ -65,6 +66,7 @@ VINLINE vf vfrom_bits(uint32_t bits)
     return a;
 }
 VINLINE vf vabs(vf a) { return vfrom_bits(vbits(a) & 0x7fffffffu); }
+VINLINE vf vlargest(vf a, vf b) { return vbits(a) > vbits(b) ? a : b; }
 VINLINE vf vcopysign(vf magnitude, vf sign)
 {
     return vfrom_bits((vbits(magnitude) & 0x7fffffffu) | (vbits(sign) & 0x80000000u));

@@ -5,18 +5,13 @@
  */
 #include "arch/kernels.h"
 
-/* The largest |x|, which is NaN as soon as one was: the maximum drops a NaN, so those are kept aside. */
-struct expand_peak {
-    vf largest, nan;
-};
-
-/* x <- e^(2x) */
-VINLINE void expand_vectors(vf *x, int count, struct expand_peak *peak)
+/* x <- e^(2x), unspecified where that leaves the float range; peak: the largest |x|, and a NaN above
+ * all. */
+VINLINE void expand_vectors(vf *x, int count, vf *peak)
 {
-    VMATH_EACH(i, count) peak->largest = vmax(peak->largest, vabs(x[i]));
-    VMATH_EACH(i, count) peak->nan = vselect(veq(x[i], x[i]), peak->nan, x[i]);
+    VMATH_EACH(i, count) *peak = vlargest(*peak, vabs(x[i]));
     VMATH_EACH(i, count) x[i] = vadd(x[i], x[i]);
-    vexp(x, count);
+    vexp_inside(x, count);
 }
 
 /* A dropped term becomes 0 by selection: the product could be infinite or NaN. */
@@ -25,8 +20,7 @@ VINLINE vf expand_fold(vf e, vf fold)
     return vselect(veq(vabs(fold), vset1(ATTUNE_FOLD_DROPPED)), vzero(), vmul(e, fold));
 }
 
-VINLINE void expand_terms(const float *x, const float *fold, float *dst, int count,
-                          struct expand_peak *peak)
+VINLINE void expand_terms(const float *x, const float *fold, float *dst, int count, vf *peak)
 {
     vf e[VMATH_MOST];
     VMATH_EACH(i, count) e[i] = vload(x + i * VLANES);
@@ -39,7 +33,7 @@ VINLINE void expand_row(const struct attune_expand_rows_args *args, const float 
                         float *row_peak)
 {
     enum { BATCH = VMATH_MOST * VLANES };
-    struct expand_peak peak = {vzero(), vzero()};
+    vf peak = vzero();
     const float *fold = args->fold;
     const int64_t a = args->a;
     int64_t t = 0;
@@ -53,7 +47,7 @@ VINLINE void expand_row(const struct attune_expand_rows_args *args, const float 
         vstore_tail(dst + t, fold ? expand_fold(e, vload_tail(fold + t, a - t)) : e, a - t);
     }
     for (t = a; t < args->a_pad; t++) dst[t] = 0;
-    *row_peak = vhmax(peak.largest) + vhsum(peak.nan);
+    *row_peak = vhmax(peak) + vhsum(vselect(veq(peak, peak), vzero(), peak)); /* vhmax drops a NaN */
 }
 
 VINLINE void expand_rows(const struct attune_expand_rows_args *args)
@@ -62,16 +56,15 @@ VINLINE void expand_rows(const struct attune_expand_rows_args *args)
         expand_row(args, args->x + i * args->ldx, args->dst + i * args->ldd, args->peak + i);
 }
 
-/* VLANES keys of a panel, or the `keys` that its width leaves, `count` terms of them. */
-VINLINE void expand_lanes(float *panel, int64_t width, int64_t keys, int count, struct expand_peak *peak)
+/* VLANES keys of a panel, or the `keys` that its width leaves where they are not `whole`; `count` terms. */
+VINLINE void expand_lanes(float *panel, int64_t width, int64_t keys, int whole, int count, vf *peak)
 {
     vf e[VMATH_MOST];
-    VMATH_EACH(i, count) e[i] = keys >= VLANES ? vload(panel + i * width)
-                                               : vload_tail(panel + i * width, keys);
+    VMATH_EACH(i, count) e[i] = whole ? vload(panel + i * width) : vload_tail(panel + i * width, keys);
     expand_vectors(e, count, peak);
     VMATH_EACH(i, count)
     {
-        if (keys >= VLANES)
+        if (whole)
             vstore(panel + i * width, e[i]);
         else
             vstore_tail(panel + i * width, e[i], keys);
@@ -79,26 +72,29 @@ VINLINE void expand_lanes(float *panel, int64_t width, int64_t keys, int count, 
 }
 
 /* Padding terms are 0 and stay so. */
-VINLINE void expand_column(const struct attune_expand_panels_args *args, float *panel, int64_t keys,
+VINLINE void expand_column(float *panel, int64_t a, int64_t width, int64_t keys, int whole,
                            int64_t peaks, float *key_peak)
 {
-    struct expand_peak peak = {vzero(), vzero()};
+    vf peak = vzero();
     int64_t t = 0;
-    for (; t + VMATH_MOST <= args->a; t += VMATH_MOST)
-        expand_lanes(panel + t * args->width, args->width, keys, VMATH_MOST, &peak);
-    for (; t < args->a; t++) expand_lanes(panel + t * args->width, args->width, keys, 1, &peak);
-    if (peaks > 0)
-        vstore_tail(key_peak, vadd(peak.largest, peak.nan), peaks < VLANES ? peaks : VLANES);
+    for (; t + VMATH_MOST <= a; t += VMATH_MOST)
+        expand_lanes(panel + t * width, width, keys, whole, VMATH_MOST, &peak);
+    for (; t < a; t++) expand_lanes(panel + t * width, width, keys, whole, 1, &peak);
+    if (peaks > 0) vstore_tail(key_peak, peak, peaks < VLANES ? peaks : VLANES);
 }
 
 VINLINE void expand_panels(const struct attune_expand_panels_args *args)
 {
-    const int64_t width = args->width;
+    const int64_t width = args->width, a = args->a;
     for (int64_t j = 0; j < args->n; j += width)
         for (int64_t lane = 0; lane < width; lane += VLANES) {
-            const int64_t keys = width - lane, peaks = args->n - j - lane;
-            expand_column(args, args->panels + j * args->a_pad + lane, keys,
-                          peaks < keys ? peaks : keys, args->peak + j + lane);
+            const int64_t keys = width - lane, left = args->n - j - lane;
+            const int64_t peaks = left < keys ? left : keys;
+            float *panel = args->panels + j * args->a_pad + lane, *key_peak = args->peak + j + lane;
+            if (keys >= VLANES)
+                expand_column(panel, a, width, keys, 1, peaks, key_peak);
+            else
+                expand_column(panel, a, width, keys, 0, peaks, key_peak);
         }
 }
 
