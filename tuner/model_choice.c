@@ -25,7 +25,8 @@ const struct attune_kernel *attune_model_next(const struct attune_model_problem 
     return previous;
 }
 
-/* A kernel of panels needs a full tile of rows to pay; few rows take the one with the fewest. */
+/* A kernel of panels needs a full tile of rows to pay; few rows take the one with the fewest. Not so the
+ * tanh score, whose kernels all take left-over rows one by one, with little to share between rows. */
 static const struct attune_kernel *fit_rows(const struct attune_model_problem *problem,
                                             enum attune_operation operation)
 {
@@ -81,7 +82,6 @@ static const struct attune_kernel *choose_kernel(const struct attune_model_probl
 {
     switch (operation) {
     case ATTUNE_OP_SCORE_DOT:
-    case ATTUNE_OP_SCORE_TANH:
     case ATTUNE_OP_WSUM:
         return fit_rows(problem, operation);
     case ATTUNE_OP_SCORE_ROWS:

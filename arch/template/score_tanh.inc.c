@@ -15,6 +15,9 @@
  * Measured on Zen 4 at 3.7 GHz, 128 rows and keys of 256 terms, G tanh a second by the same rows, bound
  * in parentheses: 4x2_divide2 18.9 in AVX2 and 19.5 in AVX-512 (19.6),
  * 2x4_divide4 19.5 and 20.5 (21.5), 4x2_estimate2 15.0 and 16.2 (17.0); a row alone 2 to 10 % less.
+ * On Zen 5 at 4.3 GHz a division, 2.5 cycles, is as wide as AVX-512, so that 2 terms bind the multipliers
+ * and the divider alike (27.6 in AVX2, 55.2 in AVX-512): 2x4_divide2 27.0 and 54.0, 4x2_divide2 26.3 and
+ * 54.6, 4x2_divide4 24.7 and 49.4, 4x2_estimate2 20.4 and 41.5.
  * On Intel additions share the pipes and the divider is slower: there 4 terms win. Loads: 4 keys for
  * each division and, shared by rows or vectors, 4 broadcasts of queries and folds: under 2 a cycle.
  */
@@ -50,11 +53,10 @@ struct tanh_axes {
  * its divisions then hide the whole way from memory, which the hardware's prefetcher does not reach far
  * enough for. 33 MB of prepared keys and values on Zen 5, of 46 GB/s: 29 to 44 in AVX2, 46 to 51 in
  * AVX-512 (part of it from L3). */
-VINLINE void tanh_fetch(const float *k, int64_t width, int used)
+VINLINE void tanh_fetch(const float *k, int64_t width)
 {
     _Pragma("GCC unroll 4") for (int x = 0; x < TANH_STEP; x++)
-        _Pragma("GCC unroll 4") for (int at = 0; at < used * VLANES; at += 16)
-            vprefetch(k + TANH_AHEAD / (int)sizeof *k + x * width + at);
+        vprefetch(k + TANH_AHEAD / (int)sizeof *k + x * width);
 }
 
 /* `rows` x `used` sums; `used` is less than the panel's vectors where the last keys end before it.
@@ -70,11 +72,11 @@ VINLINE void tanh_tile(const struct attune_score_tanh_args *args, int64_t i, int
     _Pragma("GCC unroll 32") for (int x = 0; x < rows * used; x++) sum[x] = vzero();
     for (int64_t t = 0; t < args->a_pad; t += TANH_STEP, k += TANH_STEP * width) {
         const vf center = vbroadcast(args->center + t / ATTUNE_CENTER_STEP);
-        if (fetch) tanh_fetch(k, width, used);
         _Pragma("GCC unroll 8") for (int row = 0; row < rows; row++)
             _Pragma("GCC unroll 8") for (int v = 0; v < used; v++)
             {
                 vf d[TANH_STEP];
+                if (fetch && v * VLANES % 16 == 0) tanh_fetch(k + v * VLANES, width);
                 _Pragma("GCC unroll 4") for (int x = 0; x < TANH_STEP; x++) d[x] =
                     vfma(vbroadcast(q + row * ldq + t + x), vload(k + x * width + v * VLANES),
                          vbroadcast(args->fold + t + x));
