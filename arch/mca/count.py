@@ -175,6 +175,13 @@ a long run, and the bound: the cycles that the loop's essential instructions (ar
 stores of its operands, prefetches) take by the ports and the width of the machine, as LLVM describes it.
 Between the two lie spills, moves, counting, and chains that wait. A ratio above {limit:.2f} is marked.
 
+What is hot: score_dot, score_tanh, wsum, tile and lstm run for every pair and term, softmax for every pair;
+expand and pack for every term of a row or key, the others for a row, a key or an execution at most. LLVM
+knows Sapphire Rapids as its smaller relatives: with one unit for FMA of zmm registers where the server has
+two, without the elimination of moves (which is all that 2x4_divide2 has too much), and with divisions of 1
+and 2 cycles where it takes 5 and 10: loops that divide once, as finish and fold do, look further from their
+bound than they are.
+
 | kernel | machine | uops | cycles | bound | ratio |
 |---|---|---:|---:|---:|---:|
 """
