@@ -27,6 +27,8 @@ struct attune_kernel_case {
         struct attune_merge_args merge;
         struct attune_fold_args fold;
         struct attune_tile_args tile;
+        struct attune_score_rows_args score_rows;
+        struct attune_wsum_rows_args wsum_rows;
         struct attune_finish_args finish;
         struct attune_weights_args weights;
         struct attune_lstm_args lstm;
