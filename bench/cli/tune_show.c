@@ -150,13 +150,14 @@ static void print_open(const struct attune_tune_show *show, FILE *file)
         if (is->event != ATTUNE_TUNE_TIE || !(is->speedup > 1.015))
             continue;
         open++;
-        most = fmax(most, is->high);
+        most = fmax(most, is->speedup);
     }
     if (open == 0)
         (void)fprintf(file, "Tuning longer would gain nothing that shows: no tie is open.\n");
     else
         (void)fprintf(file,
-                      "%d ties are open: --full may gain up to %.1f %% there, or a quieter machine.\n",
+                      "%d ties are open: candidates up to %.1f %% faster were not surely so; --full, or a "
+                      "quieter machine, decides.\n",
                       open, 100 * (most - 1));
 }
 
