@@ -44,5 +44,10 @@ fi
 for object in "$@"; do
     readelf -SW "$object" | grep -q '\.note\.GNU-stack' || fail "${object##*/} leaves the stack executable"
 done
+# Landing pads and shadow stacks, which cost nothing: what is linked has them if every object has.
+for object in "$@"; do
+    [ "$(uname -m)" != x86_64 ] || readelf -nW "$object" | grep -q 'IBT, SHSTK' ||
+        fail "${object##*/} lacks the CET note"
+done
 [ "$failures" -eq 0 ] && echo "$kind: $# objects, as they should be"
 exit $((failures != 0))

@@ -14,6 +14,8 @@ limit=${ATTUNE_MUTANT_SECONDS:-60}
 
 mkdir -p "$tree"
 (cd "$root" && tar --exclude=./build --exclude=./.git -cf - .) | tar -xf - -C "$tree" || exit 1
+# A run that was stopped has left objects with a bug in them, newer than their sources.
+(cd "$tree" && grep -v '^#' "$here/mutants.tsv" | cut -f3 | sort -u | xargs touch)
 launcher=
 ! command -v ccache >/dev/null || launcher=-DCMAKE_C_COMPILER_LAUNCHER=ccache
 # shellcheck disable=SC2086
