@@ -40,6 +40,22 @@ static enum attune_status make_shares(struct attune_plan *plan)
     return ATTUNE_OK;
 }
 
+/* Whether everything that a lowering or a layout multiplies stays far below 2^63: a bound over the
+ * projected rows, prepared keys and partial results together, padding included. */
+static enum attune_status check_sizes(const struct attune_shape *s)
+{
+    const double t = (double)(s->t_q > s->t_k ? s->t_q : s->t_k) + 64, h = (double)s->h;
+    const double columns = h * ((double)s->a + 3 * (double)s->d + (double)s->e + 192) +
+                           8 * (double)s->n + 2 * (double)s->c * (double)(s->width + 1) +
+                           (double)s->d_q + (double)s->d_k + (double)s->f * (double)(s->width + 1) +
+                           (double)s->s + (double)s->out_width;
+    const double partials = (double)s->t_q * ((double)s->t_k / ATTUNE_KEY_STEP + 1) * h;
+    const double bytes = 64 * (double)(s->b + 1) * (t * columns + partials * ((double)s->e + 80));
+    return bytes < 0x1p62 ? ATTUNE_OK
+                          : attune_fail(ATTUNE_ERROR_OVERFLOW,
+                                        "workspace: %.3g bytes at the most do not fit", bytes);
+}
+
 static enum attune_status build(struct attune_plan *plan)
 {
     const struct attune_shape *shape = &plan->shape;
@@ -47,7 +63,9 @@ static enum attune_status build(struct attune_plan *plan)
     plan->rows = plan->group * shape->t_q;
     struct attune_builder builder = {.plan = plan};
     attune_plan_resolve_scales(plan);
-    enum attune_status status = attune_plan_choose_core(plan);
+    enum attune_status status = check_sizes(shape);
+    if (status == ATTUNE_OK)
+        status = attune_plan_choose_core(plan);
     if (status == ATTUNE_OK)
         status = lower(&builder);
     if (status == ATTUNE_OK)

@@ -67,6 +67,31 @@ Test(limits, a_ceiling_holds_for_every_kernel)
     }
 }
 
+/* An axis of stride 0 takes no memory, so that a description may have 2^61 keys of one element: what a
+ * plan makes of it may not wrap. */
+Test(limits, sizes_of_intermediate_results)
+{
+    for (int prepared = 0; prepared < 2; prepared++) {
+        const int64_t query[] = {1, 1, 1}, key[] = {1, INT64_MAX / 4, 1}, one = 1;
+        struct attune_context *context;
+        struct attune_plan *plan;
+        struct attune_problem problem;
+        cr_assert_eq(attune_context_create(NULL, &context), ATTUNE_OK);
+        attune_problem_init(&problem, ATTUNE_ADDITIVE);
+        attune_problem_input(&problem, ATTUNE_IN_QUERY, ATTUNE_F32, 3, query);
+        attune_problem_input(&problem, ATTUNE_IN_KEY, ATTUNE_F32, 3, key);
+        attune_problem_input(&problem, ATTUNE_IN_SCORE_VECTOR, ATTUNE_F32, 1, &one);
+        problem.in[ATTUNE_IN_KEY].dtype = prepared ? ATTUNE_F32 : ATTUNE_BF16;
+        memset(problem.in[ATTUNE_IN_KEY].stride, 0, sizeof problem.in[ATTUNE_IN_KEY].stride);
+        attune_problem_output(&problem, ATTUNE_OUT_LSE);
+        problem.flags = prepared ? ATTUNE_PREPARED_KEYS : 0;
+        cr_expect_eq(attune_plan_create(context, &problem, &plan), ATTUNE_ERROR_OVERFLOW, "%s",
+                     attune_error_detail());
+        cr_expect_null(plan);
+        attune_context_release(context);
+    }
+}
+
 /* ---- Pinning. ---- */
 
 enum { WORKERS = 4 };
