@@ -166,7 +166,7 @@ size_t attune_plan_describe(const struct attune_plan *plan, char *text, size_t s
     static const enum attune_operation shown[] = {ATTUNE_OP_SCORE_DOT, ATTUNE_OP_SCORE_ROWS,
                                                   ATTUNE_OP_SCORE_TANH, ATTUNE_OP_LSTM,
                                                   ATTUNE_OP_SOFTMAX, ATTUNE_OP_WSUM,
-                                                  ATTUNE_OP_WSUM_ROWS};
+                                                  ATTUNE_OP_WSUM_ROWS, ATTUNE_OP_TILE};
     size_t length = 0;
     if (size > 0)
         text[0] = '\0';
