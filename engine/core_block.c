@@ -356,6 +356,7 @@ void attune_core_score(struct attune_worker *worker, const struct attune_block *
     }
     struct attune_score_dot_args score = {
         .q = worker->query_rows + row * worker->query_stride, .ldq = worker->query_stride, .m = rows,
-        .k = block->keys + first * plan->key_columns, .n = count, .d = plan->shape.d, .s = worker->scores, .lds = plan->lds};
+        .k = block->keys + first * plan->key_columns, .n = count, .d = plan->shape.d,
+        .s = worker->scores, .lds = plan->lds};
     plan->kernel.score_dot(&score);
 }

@@ -110,7 +110,15 @@ static void stream_tile(struct attune_worker *worker, const struct attune_block 
     plan->kernel.wsum(&wsum);
 }
 
-/* All rows against one kv block, fused. */
+/* All rows against one kv block, strip by strip. */
+static void stream_strips(struct attune_worker *worker, const struct attune_block *block)
+{
+    int64_t strip = worker->plan->tiles.strip;
+    for (int64_t row = 0; row < worker->row_count; row += strip)
+        stream_tile(worker, block, row, least(strip, worker->row_count - row));
+}
+
+/* The same, fused. */
 static void stream_fused(struct attune_worker *worker, const struct attune_block *block)
 {
     const struct attune_plan *plan = worker->plan;
@@ -150,7 +158,7 @@ void attune_core_stream(struct attune_worker *worker, int64_t key_first, int64_t
             clear_unattended(worker, &block);
         if (plan->kernel.tile != NULL)
             stream_fused(worker, &block);
-        for (int64_t row = 0; row < worker->row_count && plan->kernel.tile == NULL; row += plan->tiles.strip)
-            stream_tile(worker, &block, row, least(plan->tiles.strip, worker->row_count - row));
+        else
+            stream_strips(worker, &block);
     }
 }

@@ -17,6 +17,7 @@ struct attune_model_input {
     int64_t rows;             /* query rows that share keys: T_q times the heads of a group */
     int64_t t_k;
     int32_t ordered;          /* rows keep a state: no kv split */
+    int32_t in_place;         /* keys and values are read where they lie, once */
     int64_t state;            /* floats of state a row, when ordered */
 };
 

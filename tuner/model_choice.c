@@ -118,6 +118,8 @@ static void choose_tiles(const struct attune_model_problem *problem, struct attu
         .rows = problem->rows,
         .t_k = problem->t_k,
         .ordered = lstm,
+        .in_place = choice->kernel[ATTUNE_OP_SCORE_ROWS] != NULL &&
+                    choice->kernel[ATTUNE_OP_WSUM_ROWS] != NULL,
         .state = 3 * units,
     };
     struct attune_tiles tiles;
