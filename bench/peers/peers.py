@@ -231,7 +231,8 @@ def run_threads(arguments, listed, threads, folder, lines, deadline):
         if entry["kind"] == "machine":
             entry["libraries"] = dict(entry.get("libraries", {}), **versions)
             entry["settings"] = dict(entry.get("settings", {}), command=["bench/peers/run.sh"]
-                                     + sys.argv[1:])
+                                     + [word if "/" not in word else os.path.basename(word)
+                                        for word in sys.argv[1:]])
     lines += card
     try:
         for name, _, spec in listed:
