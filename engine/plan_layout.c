@@ -13,7 +13,7 @@
  * q block packs anew, which 256 rows amortise to about 1 %. */
 #define MAX_PACKED_BYTES (16 << 20)
 /* Work below which waking another worker costs more than it brings: flop. */
-#define WORK_A_WORKER 400000.0
+#define WORK_A_WORKER 200000.0
 /* Rows that share keys below which values are read where they lie. */
 #define DIRECT_VALUES_ROWS 32
 #define CACHE_LINE 64
