@@ -222,27 +222,27 @@ static int right_quotient(float got, float o, float sum, float scale)
 
 /* Rows of which the last has another sum, one float apart from each other. */
 static void run_finish(const struct attune_kernel *kernel, int64_t e, enum test_fill fill, float sum,
-                       enum test_side side)
+                       float scale, enum test_side side)
 {
-    enum { M = 3 };
-    test_case_begin(kernel, "e %d, %s over %g, side %d", (int)e, test_fill_name(fill), (double)sum,
-                    (int)side);
+    enum { M = 9 }; /* more than a kernel takes together, twice */
+    test_case_begin(kernel, "e %d, %s over %g times %g, side %d", (int)e, test_fill_name(fill), (double)sum,
+                    (double)scale, (int)side);
     const int64_t size = (M - 1) * (e + 1) + e;
     float *o = test_floats(size, side), *out = test_floats(size, side), *sums = test_floats(M, side);
     uint8_t *flawed = test_take(M, side);
     test_fill_floats(o, size, fill);
     for (int64_t i = 0; i < M; i++) sums[i] = i + 1 < M ? sum : 3.0f;
     for (int64_t at = 0; at < size; at++) out[at] = -77;
-    const struct attune_finish_args args = {o, e + 1, M, e, sums, 0.75f, out, e + 1, flawed};
+    const struct attune_finish_args args = {o, e + 1, M, e, sums, scale, out, e + 1, flawed};
     kernel->run.finish(&args);
     for (int64_t i = 0; i < M; i++) {
         int held = 1;
         for (int64_t c = 0; c < e; c++) {
             const float x = o[i * (e + 1) + c];
-            held &= isfinite(x / sums[i] * 0.75f) && fpclassify(x) != FP_SUBNORMAL;
+            held &= isfinite(x / sums[i] * scale) && fpclassify(x) != FP_SUBNORMAL;
         }
         for (int64_t c = 0; c < e && held; c++)
-            if (!right_quotient(out[i * (e + 1) + c], o[i * (e + 1) + c], sums[i], 0.75f))
+            if (!right_quotient(out[i * (e + 1) + c], o[i * (e + 1) + c], sums[i], scale))
                 test_case_fail("out[%d][%d] is %.9g", (int)i, (int)c, (double)out[i * (e + 1) + c]);
         if (flawed[i] != !held) test_case_fail("flawed[%d] is %d", (int)i, flawed[i]);
         if (i + 1 < M && out[i * (e + 1) + e] != -77.0f) test_case_fail("wrote between rows");
@@ -257,8 +257,14 @@ void test_finish(const struct attune_kernel *kernel)
     const float sums[] = {1.0f, 3.7f, 0.0f, INFINITY, NAN, 0x1p-110f, 0x1.8p110f};
     for (int i = 0; i < 7; i++)
         for (int fill = 0; fill < TEST_FILLS; fill++)
-            run_finish(kernel, e[i], (enum test_fill)fill, sums[(i + fill) % 7],
+            run_finish(kernel, e[i], (enum test_fill)fill, sums[(i + fill) % 7], 0.75f,
                        (enum test_side)((i + fill) % 2));
     for (int i = 0; i < 7; i++)
-        run_finish(kernel, lanes + 1, TEST_NORMAL, sums[i], TEST_AT_END);
+        run_finish(kernel, lanes + 1, TEST_NORMAL, sums[i], 0.75f, TEST_AT_END);
+    /* As nearly all rows are: whole vectors, a scale of 1; one of the sums is not from 1 on. */
+    for (int64_t vectors = 1; vectors < 6; vectors++)
+        for (int fill = 0; fill < TEST_FILLS; fill++)
+            for (int i = 0; i < 3; i++)
+                run_finish(kernel, vectors * lanes, (enum test_fill)fill, sums[i ? i - 1 : 5], 1.0f,
+                           (enum test_side)(fill % 2));
 }
