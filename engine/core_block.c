@@ -99,21 +99,23 @@ static void load_strips(struct attune_worker *worker)
     int64_t size = plan->tiles.strip;
     if (!plan->uneven) {
         const struct attune_strip all = {.high = plan->shape.t_k, .every_high = plan->shape.t_k};
-        for (int64_t row = 0; row < worker->row_count; row += size)
-            worker->strips[row / size] = all;
+        for (int64_t row = 0, strip = 0; row < worker->row_count; row += size)
+            worker->strips[strip++] = all;
         return;
     }
-    for (int64_t row = 0; row < worker->row_count; row++) {
-        struct attune_strip *strip = &worker->strips[row / size];
-        const struct attune_row *at = &worker->rows[row];
-        if (row % size == 0)
-            *strip = (struct attune_strip){.low = INT64_MAX, .every_high = INT64_MAX};
-        if (at->first < at->last) {
-            strip->low = at->first < strip->low ? at->first : strip->low;
-            strip->high = at->last > strip->high ? at->last : strip->high;
+    struct attune_strip *strip = worker->strips;
+    for (int64_t first = 0; first < worker->row_count; first += size, strip++) {
+        const int64_t end = least(first + size, worker->row_count);
+        *strip = (struct attune_strip){.low = INT64_MAX, .every_high = INT64_MAX};
+        for (int64_t row = first; row < end; row++) {
+            const struct attune_row *at = &worker->rows[row];
+            if (at->first < at->last) {
+                strip->low = at->first < strip->low ? at->first : strip->low;
+                strip->high = at->last > strip->high ? at->last : strip->high;
+            }
+            strip->every_low = at->first > strip->every_low ? at->first : strip->every_low;
+            strip->every_high = at->last < strip->every_high ? at->last : strip->every_high;
         }
-        strip->every_low = at->first > strip->every_low ? at->first : strip->every_low;
-        strip->every_high = at->last < strip->every_high ? at->last : strip->every_high;
     }
 }
 
