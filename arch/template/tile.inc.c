@@ -19,8 +19,8 @@ enum { TILE_ROWS = 12, TILE_GROUPS = (TILE_ROWS + VLANES - 1) / VLANES };
 /* Rows on their way: scored, but not yet summed. */
 struct tile_strip {
     int64_t row, rows;
-    int64_t low, high; /* keys scored, whole panels; empty if low >= high */
-    int64_t keys;      /* end of the keys that some row may attend */
+    int64_t low, high;  /* keys scored, whole panels; empty if low >= high */
+    int64_t first, end; /* those of them that some row may attend */
     int raised;        /* its weights are there */
     float *s;
     float alpha[TILE_ROWS], peak[TILE_GROUPS * VLANES];
@@ -55,8 +55,9 @@ VINLINE void tile_range(const struct attune_tile_args *args, struct tile_strip *
         *every = first > *every ? first : *every;
         *every_last = last < *every_last ? last : *every_last;
     }
+    strip->first = low;
+    strip->end = high;
     strip->low = low / width * width;
-    strip->keys = high;
     strip->high = (high + width - 1) / width * width;
 }
 
@@ -159,10 +160,10 @@ VINLINE void tile_raise(const struct attune_tile_args *args, struct tile_strip *
 VINLINE void tile_sum(const struct attune_tile_args *args, struct tile_strip *strip, struct tile_strip *next,
                       const int rows, const int vectors)
 {
-    const int64_t width = vectors * VLANES, keys = strip->low < strip->high ? strip->keys - strip->low : 0;
+    const int64_t width = vectors * VLANES, keys = strip->low < strip->high ? strip->end - strip->first : 0;
     const int64_t whole = strip->rows == rows && keys > 0 ? args->e / width : 0;
-    struct attune_wsum_args sum = {.p = strip->s, .ldp = args->lds, .m = strip->rows,
-                                   .v = args->v + strip->low * args->ldv, .ldv = args->ldv,
+    struct attune_wsum_args sum = {.p = strip->s + strip->first - strip->low, .ldp = args->lds,
+                                   .m = strip->rows, .v = args->v + strip->first * args->ldv, .ldv = args->ldv,
                                    .panel_stride = args->panel_stride, .n = keys,
                                    .e = args->e, .alpha = strip->alpha,
                                    .o = args->o + strip->row * args->ldo, .ldo = args->ldo};
