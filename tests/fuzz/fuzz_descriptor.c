@@ -297,7 +297,7 @@ static void bend_args(struct attune_args *args, const struct bent_args *bent)
 }
 
 /* Runs with one argument bent. A refusal has written nothing; where all is legal in spite of it (an
- * empty tensor's NULL) there is nothing more to see: box_run() has compared. */
+ * empty tensor's NULL) there is nothing more to see: the whole run was compared. */
 static void run_bent(struct box *box, const struct attune_plan *plan, const struct attune_shape *shape,
                      const struct bent_args *bent)
 {
@@ -326,8 +326,8 @@ static void run_bent(struct box *box, const struct attune_plan *plan, const stru
     guard_destroy(&workspace);
 }
 
-static void execute(struct box *box, struct attune_context *context, const struct attune_plan *plan,
-                    const struct bent_args *bent, uint64_t seed)
+static void execute(struct box *box, const struct attune_plan *plan, const struct bent_args *bent,
+                    uint64_t seed)
 {
     struct attune_shape shape;
     struct box_result result;
@@ -339,7 +339,7 @@ static void execute(struct box *box, struct attune_context *context, const struc
             fill(box, i, seed);
     fill_lengths(box, ATTUNE_IN_KEY_LENGTHS, shape.t_k, seed);
     fill_lengths(box, ATTUNE_IN_QUERY_LENGTHS, shape.t_q, seed + 1);
-    box_run(box, context, &result);
+    box_run_plan(box, plan, &result);
     if (result.status != ATTUNE_OK) {
         MUST(!lengths_are_legal(box, &shape), "status %d: %s", result.status, result.detail);
         MUST(strstr(result.detail, "_lengths:") != NULL, "%s", result.detail);
@@ -353,36 +353,62 @@ static void execute(struct box *box, struct attune_context *context, const struc
     box_destroy(box);
 }
 
-/* The oracle allocates for every pair. */
+/* Small blocks come and go by the hundred. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
-    return "malloc_context_size=3:quarantine_size_mb=8";
+    return "malloc_context_size=1:quarantine_size_mb=4";
 }
 
+/* What the input describes, planned in this context. */
+static void check_problem(struct box *box, struct attune_context *context, const struct bent_args *bent,
+                          uint64_t seed)
+{
+    struct attune_plan *plan;
+    const enum attune_status status = attune_plan_create(context, &box->problem, &plan);
+    if (status != ATTUNE_OK) {
+        MUST(plan == NULL, "a plan and a failure");
+        check_refusal(status);
+        return;
+    }
+    execute(box, plan, bent, seed);
+    attune_plan_release(plan);
+}
+
+static struct attune_context *make_context(const char *max_isa)
+{
+    const struct attune_context_options options = {
+        .struct_size = sizeof options, .threads = 1, .max_isa = max_isa, .cache_path = ""};
+    struct attune_context *context;
+    MUST(attune_context_create(&options, &context) == ATTUNE_OK, "%s", attune_error_detail());
+    return context;
+}
+
+/* Most inputs run with the best kernels, a third with others; a few in a context of their own. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    static struct attune_context *context;
-    const struct attune_context_options options = {.struct_size = sizeof options, .threads = 1};
+    enum { ISAS = 3 };
+    static const char *const isas[ISAS] = {"", "avx2", "scalar"};
+    static struct attune_context *kept[ISAS];
     struct input in = {bytes, size};
     struct bent_args bent = {0, 0};
-    struct attune_plan *plan;
     struct box box;
     uint64_t seed = size;
 
-    if (context == NULL)
-        MUST(attune_context_create(&options, &context) == ATTUNE_OK, "%s", attune_error_detail());
+    guard_keep_mappings();
     for (size_t i = 0; i < size; i++)
         seed = seed * 31 + bytes[i];
     box_create(&box, ATTUNE_ADDITIVE, seed);
     describe(&box.problem, &bent, &in);
-    const enum attune_status status = attune_plan_create(context, &box.problem, &plan);
-    if (status != ATTUNE_OK) {
-        MUST(plan == NULL, "a plan and a failure");
-        check_refusal(status);
+    const size_t draw = (seed >> 8) % 6, isa = draw < ISAS ? draw : 0;
+    if (seed % 251 == 0) {
+        struct attune_context *own = make_context(isas[isa]);
+        check_problem(&box, own, &bent, seed);
+        attune_context_release(own);
         return 0;
     }
-    execute(&box, context, plan, &bent, seed);
-    attune_plan_release(plan);
+    if (kept[isa] == NULL)
+        kept[isa] = make_context(isas[isa]);
+    check_problem(&box, kept[isa], &bent, seed);
     return 0;
 }
