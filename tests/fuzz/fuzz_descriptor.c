@@ -374,13 +374,6 @@ static void execute(struct box *box, const struct attune_plan *plan, const struc
     box_destroy(box);
 }
 
-/* Small blocks come and go by the hundred. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    return "malloc_context_size=1:quarantine_size_mb=4";
-}
-
 /* What the input describes, planned in this context. */
 static void check_problem(struct box *box, struct attune_context *context, const struct bent_args *bent,
                           uint64_t seed)
