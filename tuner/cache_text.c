@@ -52,11 +52,13 @@ static int is_header(struct attune_span line)
     return line.length >= strlen(magic) && memcmp(line.start, magic, strlen(magic)) == 0;
 }
 
-/* MAJOR.MINOR of a line that is_header(). */
+/* MAJOR.MINOR of a line whose CRC is cut off, and perhaps the blank that made it is_header() with it. */
 static int read_header(struct attune_span line, int64_t *major, int64_t *minor)
 {
     const size_t length = strlen(magic);
     struct attune_span before, after;
+    if (!is_header(line))
+        return 0;
     (void)attune_span_split((struct attune_span){line.start + length, line.length - length}, '.',
                             &before, &after);
     return attune_span_integer(before, 0, INT32_MAX, major) &&
@@ -123,7 +125,7 @@ static int refuse(struct attune_fault *fault, const char *format, int limit)
 static int first_header(struct attune_span line, struct attune_fault *fault)
 {
     int64_t major, minor;
-    if (!is_header(line) || !take_crc(&line) || !read_header(line, &major, &minor))
+    if (!take_crc(&line) || !read_header(line, &major, &minor))
         return attune_fault_set(fault, 0, "not a cache of Attune: its first line is not %sMAJOR.MINOR",
                                 magic);
     return 0;

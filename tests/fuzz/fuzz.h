@@ -33,6 +33,13 @@ static inline void fuzz_check_trouble(int code, const struct attune_trouble *tro
          "names nothing: %s", trouble->text);
 }
 
+/* Small blocks come and go by the hundred. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "malloc_context_size=1:quarantine_size_mb=4";
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 #endif

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The reader of tuned choices. The first byte chooses: a file as it is (where nearly every change
- * breaks a CRC), or its lines with CRCs put to them, so that what stands in them is reached. What is
- * read and written again is the same; a choice that is accepted lies in its ranges.
+ * The reader of tuned choices. The first byte chooses: lines put into this machine's section; a file as
+ * it is, where nearly every change breaks a CRC; or a file whose lines get their CRCs here, so that what
+ * stands in them is reached. What is read and written again is the same; a choice that is accepted lies
+ * in its ranges.
  */
 #include "tests/fuzz/fuzz.h"
 #include "tuner/cache_file.h"
+
+#define EVERY_FEATURE (~0u)
 
 static void check_line(const struct attune_line *line)
 {
@@ -15,7 +18,7 @@ static void check_line(const struct attune_line *line)
     struct attune_fault fault = {0};
     char text[ATTUNE_CACHE_LINE_MAX];
     if (line->kind == ATTUNE_LINE_TUNED &&
-        attune_line_choice(line, ATTUNE_REQUIRES_AVX2, &choice, &fault) == 0) {
+        attune_line_choice(line, EVERY_FEATURE, &choice, &fault) == 0) {
         const size_t length = attune_choice_format(&choice, text, sizeof text);
         MUST(length < ATTUNE_CHOICE_TEXT, "%zu", length);
         MUST(attune_choice_parse(text, length, &again, &fault) == 0, "%s: %s", text, fault.text);
@@ -73,6 +76,40 @@ static void put_lines(struct attune_document *doc, const char *bytes, size_t siz
     }
 }
 
+/* CRC-32C, by its definition. */
+static uint32_t crc_of(const char *data, size_t size)
+{
+    uint32_t crc = ~0u;
+    for (size_t i = 0; i < 8 * size; i++) {
+        crc ^= i % 8 == 0 ? (unsigned char)data[i / 8] : 0;
+        crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+    }
+    return ~crc;
+}
+
+/* A file of these lines, each with its CRC but those that begin with '!': they are damaged ones. */
+static int parse_lines(const char *bytes, size_t size, struct attune_document *doc,
+                       struct attune_fault *fault)
+{
+    struct attune_span rest = {bytes, size}, line;
+    const size_t most = size + (size + 1) * sizeof " #01234567";
+    char *text = malloc(most);
+    size_t length = 0;
+    MUST(text != NULL, "no memory");
+    while (rest.length > 0) {
+        (void)attune_span_split(rest, '\n', &line, &rest);
+        memcpy(text + length, line.start, line.length);
+        length += line.length;
+        if (line.length > 0 && line.start[0] != '!')
+            length += (size_t)snprintf(text + length, most - length, " #%08x",
+                                       (unsigned)crc_of(line.start, line.length));
+        text[length++] = '\n';
+    }
+    const int code = attune_document_parse(text, length, doc, fault);
+    free(text);
+    return code;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct attune_document doc = {0};
@@ -80,10 +117,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (size == 0)
         return 0;
     const char *text = (const char *)bytes + 1;
-    if (bytes[0] % 2 == 0)
+    int code = 0;
+    if (bytes[0] % 3 == 0)
         put_lines(&doc, text, size - 1);
-    else if (attune_document_parse(text, size - 1, &doc, &fault) != 0)
-        MUST(fault.text[0] != '\0', "no reason");
+    else
+        code = bytes[0] % 3 == 1 ? attune_document_parse(text, size - 1, &doc, &fault)
+                                 : parse_lines(text, size - 1, &doc, &fault);
+    MUST(code == 0 || fault.text[0] != '\0', "no reason");
     if (doc.count > 0)
         check_document(&doc);
     attune_document_free(&doc);

@@ -121,7 +121,19 @@ static void bend_field(struct attune_problem *p, struct input *in)
         p->struct_size = (size_t)take_integer(in);
 }
 
-/* A window or a scale with its has_ member, a natural output, a flag: bends that stay legal. */
+/* An output in its natural shape, named by rank 0 or spelled out, so that its strides can be bent. */
+static void ask_for_output(struct attune_problem *p, struct input *in)
+{
+    const unsigned what = take(in);
+    const enum attune_output output = (enum attune_output)(what % ATTUNE_OUTPUT_COUNT);
+    struct attune_tensor natural;
+    attune_problem_output(p, output);
+    if (what / ATTUNE_OUTPUT_COUNT % 2 == 1 &&
+        attune_problem_output_shape(p, output, &natural) == ATTUNE_OK)
+        p->out[output] = natural;
+}
+
+/* A window or a scale with its has_ member, an output, a flag: bends that stay legal. */
 static void bend_gently(struct attune_problem *p, struct input *in)
 {
     switch (take(in) % 9) {
@@ -129,7 +141,7 @@ static void bend_gently(struct attune_problem *p, struct input *in)
     case 1: p->has_window_right = 1, p->window_right = take(in) % 12; break;
     case 2: p->has_score_scale = 1, p->score_scale = take_real(in); break;
     case 3: p->has_output_scale = 1, p->output_scale = take_real(in); break;
-    case 4: attune_problem_output(p, (enum attune_output)(take(in) % ATTUNE_OUTPUT_COUNT)); break;
+    case 4: ask_for_output(p, in); break;
     case 5: p->flags |= ATTUNE_PREPARED_KEYS; break;
     case 6: p->causal = (int32_t)(take(in) % 3); break;
     case 7: p->softcap = fabs(take_real(in)); break;
@@ -279,25 +291,33 @@ static int lengths_are_legal(const struct box *box, const struct attune_shape *s
     return legal;
 }
 
-static void bend_args(struct attune_args *args, const struct bent_args *bent)
+/* Returns whether this must be refused: everywhere but on an empty tensor. */
+static int bend_args(struct attune_args *args, const struct attune_shape *shape,
+                     const struct bent_args *bent)
 {
-    const unsigned input = bent->which % ATTUNE_INPUT_SLOTS;
-    const unsigned output = bent->which % ATTUNE_OUTPUT_SLOTS;
+    const unsigned i = bent->which % ATTUNE_INPUT_SLOTS, o = bent->which % ATTUNE_OUTPUT_SLOTS;
+    const struct attune_tensor *const in = &shape->problem.in[i], *const out = &shape->problem.out[o];
     switch (bent->what) {
-    case 1: args->in[input] = args->in[input] ? NULL : args->workspace; break;
-    case 2: args->out[output] = args->out[output] ? NULL : args->workspace; break;
-    case 3: args->in[input] = (const void *)((uintptr_t)args->in[input] + 1); break;
-    case 4: args->out[output] = (void *)((uintptr_t)args->out[output] + 1); break;
-    case 5: args->workspace_size -= args->workspace_size > 0; break;
-    case 6: args->workspace = NULL; break;
-    case 7: args->struct_size += bent->which; break;
-    case 8: args->out[0] = args->workspace; break;
-    default: break;
+    case 1:
+        args->in[i] = args->in[i] ? NULL : args->workspace;
+        return in->dtype == ATTUNE_ABSENT || (!shape->prepared && attune_tensor_span(in) > 0);
+    case 2:
+        args->out[o] = args->out[o] ? NULL : args->workspace;
+        return out->dtype == ATTUNE_ABSENT || attune_tensor_span(out) > 0;
+    case 3:
+        args->in[i] = (const void *)((uintptr_t)args->in[i] + 1);
+        return attune_dtype_size(in->dtype) != 1;
+    case 4: args->out[o] = (void *)((uintptr_t)args->out[o] + 1); return 1;
+    case 5: return args->workspace_size > 0 ? args->workspace_size--, 1 : 0;
+    case 6: args->workspace = NULL; return args->workspace_size > 0;
+    case 7: args->struct_size += bent->which; return bent->which > 0;
+    default:
+        args->out[0] = args->workspace;
+        return args->workspace_size > 0 && attune_tensor_span(&shape->problem.out[0]) > 0;
     }
 }
 
-/* Runs with one argument bent. A refusal has written nothing; where all is legal in spite of it (an
- * empty tensor's NULL) there is nothing more to see: box_run() has compared. */
+/* Runs with one argument bent. A refusal has written nothing. */
 static void run_bent(struct box *box, const struct attune_plan *plan, const struct attune_shape *shape,
                      const struct bent_args *bent)
 {
@@ -314,8 +334,9 @@ static void run_bent(struct box *box, const struct attune_plan *plan, const stru
         memset(output[o].data, 0xa5, output[o].size);
         args.out[o] = output[o].data;
     }
-    bend_args(&args, bent);
+    const int is_wrong = bend_args(&args, shape, bent);
     const enum attune_status status = attune_plan_execute(plan, &args);
+    MUST(status != ATTUNE_OK || !is_wrong, "argument bent in way %d at %u", bent->what, bent->which);
     if (status != ATTUNE_OK)
         check_refusal(status);
     for (int o = 0; o < ATTUNE_OUTPUT_COUNT; o++) {
@@ -326,8 +347,8 @@ static void run_bent(struct box *box, const struct attune_plan *plan, const stru
     guard_destroy(&workspace);
 }
 
-static void execute(struct box *box, struct attune_context *context, const struct attune_plan *plan,
-                    const struct bent_args *bent, uint64_t seed)
+static void execute(struct box *box, const struct attune_plan *plan, const struct bent_args *bent,
+                    uint64_t seed)
 {
     struct attune_shape shape;
     struct box_result result;
@@ -339,7 +360,7 @@ static void execute(struct box *box, struct attune_context *context, const struc
             fill(box, i, seed);
     fill_lengths(box, ATTUNE_IN_KEY_LENGTHS, shape.t_k, seed);
     fill_lengths(box, ATTUNE_IN_QUERY_LENGTHS, shape.t_q, seed + 1);
-    box_run(box, context, &result);
+    box_run_plan(box, plan, &result);
     if (result.status != ATTUNE_OK) {
         MUST(!lengths_are_legal(box, &shape), "status %d: %s", result.status, result.detail);
         MUST(strstr(result.detail, "_lengths:") != NULL, "%s", result.detail);
@@ -353,36 +374,55 @@ static void execute(struct box *box, struct attune_context *context, const struc
     box_destroy(box);
 }
 
-/* The oracle allocates for every pair. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
+/* What the input describes, planned in this context. */
+static void check_problem(struct box *box, struct attune_context *context, const struct bent_args *bent,
+                          uint64_t seed)
 {
-    return "malloc_context_size=3:quarantine_size_mb=8";
+    struct attune_plan *plan;
+    const enum attune_status status = attune_plan_create(context, &box->problem, &plan);
+    if (status != ATTUNE_OK) {
+        MUST(plan == NULL, "a plan and a failure");
+        check_refusal(status);
+        return;
+    }
+    execute(box, plan, bent, seed);
+    attune_plan_release(plan);
 }
 
+static struct attune_context *make_context(const char *max_isa)
+{
+    const struct attune_context_options options = {
+        .struct_size = sizeof options, .threads = 1, .max_isa = max_isa, .cache_path = ""};
+    struct attune_context *context;
+    MUST(attune_context_create(&options, &context) == ATTUNE_OK, "%s", attune_error_detail());
+    return context;
+}
+
+/* Most inputs run with the best kernels, a third with others; a few in a context of their own. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    static struct attune_context *context;
-    const struct attune_context_options options = {.struct_size = sizeof options, .threads = 1};
+    enum { ISAS = 3 };
+    static const char *const isas[ISAS] = {"", "avx2", "scalar"};
+    static struct attune_context *kept[ISAS];
     struct input in = {bytes, size};
     struct bent_args bent = {0, 0};
-    struct attune_plan *plan;
     struct box box;
     uint64_t seed = size;
 
-    if (context == NULL)
-        MUST(attune_context_create(&options, &context) == ATTUNE_OK, "%s", attune_error_detail());
+    guard_keep_mappings();
     for (size_t i = 0; i < size; i++)
         seed = seed * 31 + bytes[i];
     box_create(&box, ATTUNE_ADDITIVE, seed);
     describe(&box.problem, &bent, &in);
-    const enum attune_status status = attune_plan_create(context, &box.problem, &plan);
-    if (status != ATTUNE_OK) {
-        MUST(plan == NULL, "a plan and a failure");
-        check_refusal(status);
+    const size_t draw = (seed >> 8) % 6, isa = draw < ISAS ? draw : 0;
+    if (seed % 251 == 0) {
+        struct attune_context *own = make_context(isas[isa]);
+        check_problem(&box, own, &bent, seed);
+        attune_context_release(own);
         return 0;
     }
-    execute(&box, context, plan, &bent, seed);
-    attune_plan_release(plan);
+    if (kept[isa] == NULL)
+        kept[isa] = make_context(isas[isa]);
+    check_problem(&box, kept[isa], &bent, seed);
     return 0;
 }

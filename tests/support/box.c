@@ -240,7 +240,7 @@ static void fail_with(struct box_result *result, enum attune_status status)
 
 /* prepare and execute, each with a workspace that ends at a guard page (and so has any alignment).
  */
-static enum attune_status run_plan(struct box *box, const struct attune_plan *plan)
+static enum attune_status prepare_and_execute(struct box *box, const struct attune_plan *plan)
 {
     struct guard workspace, prepared = {0};
     enum attune_status status = ATTUNE_OK;
@@ -266,19 +266,13 @@ static enum attune_status run_plan(struct box *box, const struct attune_plan *pl
     return status;
 }
 
-void box_run(struct box *box, struct attune_context *context, struct box_result *result)
+void box_run_plan(struct box *box, const struct attune_plan *plan, struct box_result *result)
 {
-    struct attune_plan *plan = NULL;
     struct guard output[ATTUNE_OUTPUT_COUNT];
+    struct attune_tensor shape[ATTUNE_OUTPUT_COUNT];
     memset(result, 0, sizeof *result);
     memset(output, 0, sizeof output);
-    enum attune_status status = attune_plan_create(context, &box->problem, &plan);
-    if (status != ATTUNE_OK) {
-        fail_with(result, status);
-        return;
-    }
     attune_plan_describe(plan, result->kernels, sizeof result->kernels);
-    struct attune_tensor shape[ATTUNE_OUTPUT_COUNT];
     for (int o = 0; o < ATTUNE_OUTPUT_COUNT; o++) {
         shape[o] = box->problem.out[o];
         if (shape[o].dtype == ATTUNE_ABSENT)
@@ -289,8 +283,7 @@ void box_run(struct box *box, struct attune_context *context, struct box_result 
         memset(output[o].data, CANARY, output[o].size);
         box->args.out[o] = output[o].data;
     }
-    status = run_plan(box, plan);
-    attune_plan_release(plan);
+    const enum attune_status status = prepare_and_execute(box, plan);
     if (status != ATTUNE_OK)
         fail_with(result, status);
     for (int o = 0; o < ATTUNE_OUTPUT_COUNT; o++) {
@@ -300,6 +293,19 @@ void box_run(struct box *box, struct attune_context *context, struct box_result 
         gather(&shape[o], &output[o], &result->value[o], &result->count[o], &result->strays);
         guard_destroy(&output[o]);
     }
+}
+
+void box_run(struct box *box, struct attune_context *context, struct box_result *result)
+{
+    struct attune_plan *plan = NULL;
+    const enum attune_status status = attune_plan_create(context, &box->problem, &plan);
+    if (status != ATTUNE_OK) {
+        memset(result, 0, sizeof *result);
+        fail_with(result, status);
+        return;
+    }
+    box_run_plan(box, plan, result);
+    attune_plan_release(plan);
 }
 
 void box_result_free(struct box_result *result)

@@ -50,6 +50,8 @@ int box_next(const struct attune_tensor *tensor, int64_t *index);
 /* Asks for an output, in a layout with gaps where any_layout is set. */
 void box_output(struct box *box, enum attune_output output);
 void box_run(struct box *box, struct attune_context *context, struct box_result *result);
+/* The same with a plan that is there. */
+void box_run_plan(struct box *box, const struct attune_plan *plan, struct box_result *result);
 void box_result_free(struct box_result *result);
 /* "self dot B=2 H=4 ...", for messages. */
 void box_describe(const struct box *box, char *text, size_t size);

@@ -21,5 +21,8 @@ void guard_create(struct guard *guard, size_t size, int at_end);
 void guard_destroy(struct guard *guard);
 /* From here on the memory can be read only. */
 void guard_freeze(struct guard *guard);
+/* From here on what is destroyed is kept for the next guard of as many pages, with what is written
+ * there: for many small runs in one thread, none of which freezes. */
+void guard_keep_mappings(void);
 
 #endif

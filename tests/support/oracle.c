@@ -255,12 +255,11 @@ static number lstm_gate(const struct oracle *o, int64_t b, int64_t i, int64_t j,
     return z;
 }
 
-/* Moves h and c on by the pair (i, j), and returns its score. */
-static number recurrent_score(const struct oracle *o, int64_t b, int64_t i, int64_t j, number *h,
-                              number *c)
+/* Moves h and c, and behind them room for the next h, on by the pair (i, j), and returns its score. */
+static number recurrent_score(const struct oracle *o, int64_t b, int64_t i, int64_t j, number *h)
 {
     const int64_t units = size(o, ATTUNE_IN_W_RECURRENT, 1);
-    number *next = calloc((size_t)units, sizeof *next), sum = 0;
+    number *c = h + units, *next = c + units, sum = 0;
     for (int64_t n = 0; n < units; n++) {
         const number kept = o->p->recurrence == ATTUNE_SCAN ? c[n] : 0;
         c[n] =
@@ -269,7 +268,6 @@ static number recurrent_score(const struct oracle *o, int64_t b, int64_t i, int6
         next[n] = sigmoid(lstm_gate(o, b, i, j, 3 * units + n, h)) * tanhl(c[n]);
     }
     memcpy(h, next, (size_t)units * sizeof *h);
-    free(next);
     for (int64_t t = 0; t < size(o, ATTUNE_IN_W_RECURRENT, 0); t++) {
         number z = hidden_bias(o, t);
         for (int64_t n = 0; n < units; n++)
@@ -301,9 +299,9 @@ static void raw_scores(const struct oracle *o, int64_t b, int64_t h, int64_t i, 
         return;
     }
     const size_t units = (size_t)size(o, ATTUNE_IN_W_RECURRENT, 1);
-    number *state = calloc(2 * units, sizeof *state);
+    number *state = calloc(3 * units, sizeof *state);
     for (int64_t j = 0; j < key_length(o, b); j++)
-        score[j] = recurrent_score(o, b, i, j, state, state + units);
+        score[j] = recurrent_score(o, b, i, j, state);
     free(state);
 }
 

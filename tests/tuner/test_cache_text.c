@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cache_box.h"
+#include "tests/support/guard.h"
 
 static const char machine[] = "cpu=Test:1:2:3 features=avx l1d=1/2/3 l2=4/5/6 l3=7/8/9";
 
@@ -197,6 +198,21 @@ Test(cache_text, another_major_version_is_refused)
     cr_assert_str_eq(fault.text, "format 2.0, this library reads 1.x");
     cr_assert_eq(attune_document_parse("hello\n", 6, &doc, &fault), -1);
     cr_assert_eq(attune_document_parse("", 0, &doc, &fault), -1);
+}
+
+/* Its CRC is right, and the blank before it all that follows the name. */
+Test(cache_text, a_header_without_a_version_is_none)
+{
+    static const char first[] = "%attune-cache #90cfd841\n";
+    struct attune_document doc;
+    struct attune_fault fault = {0};
+    struct guard file;
+    guard_create(&file, strlen(first), 1);
+    memcpy(file.data, first, file.size);
+    cr_assert_eq(attune_document_parse((char *)file.data, file.size, &doc, &fault), -1);
+    cr_assert_not_null(strstr(fault.text, "not a cache"), "%s", fault.text);
+    attune_document_free(&doc);
+    guard_destroy(&file);
 }
 
 Test(cache_text, of_two_lines_for_a_key_the_better_stays)
