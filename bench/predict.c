@@ -213,7 +213,7 @@ void attune_predict_check(const struct attune_results *results, struct attune_pr
                 errors[error->cases++] =
                     fmax(prediction.seconds / to->min_s, to->min_s / prediction.seconds) - 1;
         }
-    if (error->cases > 0) {
+    if (errors && error->cases > 0) {
         qsort(errors, (size_t)error->cases, sizeof *errors, compare_doubles);
         error->median = errors[error->cases / 2];
         error->worst = errors[error->cases - 1];

@@ -210,7 +210,7 @@ static enum attune_status read_object(json_t *object, long long line,
         return not_a(&at_format, "a number: this is no file of results");
     if (!word)
         return not_a(&at_kind, "a string");
-    int kind = 0;
+    enum attune_result_kind kind = 0;
     while (kind < ATTUNE_LINE_KINDS && strcmp(word, attune_line_word(kind)) != 0)
         kind++;
     if (format != ATTUNE_RESULT_FORMAT || kind == ATTUNE_LINE_KINDS)

@@ -50,7 +50,7 @@ static void fill_key(const struct attune_plan *plan, struct attune_key *key)
         .tier = ATTUNE_KEY_CORE,
         .score = (int32_t)shape->kind,
         .mask = mask_of(shape),
-        .isa = attune_key_isa(plan->context->features),
+        .isa = (int32_t)attune_key_isa(plan->context->features),
         .prepared = shape->prepared != 0,
         .d = shape->kind == ATTUNE_SCORE_DOT ? attune_key_width(shape->d) : 0,
         .e = attune_key_width(shape->e),

@@ -185,13 +185,13 @@ void attune_bench_print_landscape(const struct attune_bench_landscape *landscape
     const struct attune_points *points = &line->points;
     const double best = fastest(points);
     struct attune_grid grid = {0};
-    int columns = 0;
+    int columns = 1;
     while (columns < points->count && points->point[columns].q_block == points->point[0].q_block)
         columns++;
     fprintf(file, "    time over the fastest, by rows of a q_block and keys of a kv_block; * the "
                   "plan's, m the model's\n");
     attune_grid_add(&grid, "    q\\kv");
-    for (int i = 0; i < columns; i++)
+    for (int i = 0; i < columns && i < points->count; i++)
         attune_grid_add(&grid, "%.0f", points->point[i].kv_block);
     grid.columns = columns + 1;
     for (int32_t i = 0; i < points->count; i++) {

@@ -10,7 +10,7 @@
 #include "bench/cli/picture_grid.h"
 #include "bench/cli/report_page.h"
 
-enum { MOST_TICKS = 12, LETTER = 6, LABEL_HEIGHT = 13, MARK_RADIUS = 5 };
+enum { MOST_TICKS = 12, MOST_STRIDES = 7, LETTER = 6, LABEL_HEIGHT = 13, MARK_RADIUS = 5 };
 
 static double on_scale(const struct attune_axis *axis, double value)
 {
@@ -64,10 +64,11 @@ static int linear_ticks(const struct attune_axis *axis, double ticks[MOST_TICKS]
 {
     const double step = round_step(axis->high - axis->low, 5);
     int count = 0;
-    for (double at = ceil(axis->low / step - 1e-9); count < MOST_TICKS; at++) {
-        if (at * step > axis->high * (1 + 1e-12))
+    while (count < MOST_TICKS) {
+        const double tick = (ceil(axis->low / step - 1e-9) + count) * step;
+        if (tick > axis->high * (1 + 1e-12))
             break;
-        ticks[count++] = at * step + 0.0; /* never -0 */
+        ticks[count++] = tick + 0.0; /* never -0 */
     }
     return count;
 }
@@ -80,11 +81,11 @@ static int power_ticks(const struct attune_axis *axis, double ticks[MOST_TICKS])
     const double base = axis->scale == ATTUNE_DECADES ? 10 : 2;
     const double low = on_scale(axis, axis->low), high = on_scale(axis, axis->high);
     const int parts = axis->scale == ATTUNE_DECADES && high - low < 2.5 ? 3 : 1;
-    const double stride = ceil((high - low) / 7);
+    const double stride = ceil((high - low) / MOST_STRIDES);
     int count = 0;
-    for (double power = floor(low / stride) * stride; power <= high; power += stride)
+    for (int n = 0; n <= MOST_STRIDES + 1; n++)
         for (int i = 0; i < parts; i++) {
-            const double tick = pow(base, power) * between[i];
+            const double tick = pow(base, (floor(low / stride) + n) * stride) * between[i];
             if (tick >= axis->low && tick <= axis->high && count < MOST_TICKS)
                 ticks[count++] = tick;
         }

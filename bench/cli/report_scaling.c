@@ -108,7 +108,7 @@ static void draw_series(const struct attune_chart *chart, const struct series *s
 /* Every line's name to the right of its end, moved down where another stands there already. */
 static void draw_names(const struct attune_chart *chart, const struct family *family)
 {
-    int order[MOST_SERIES];
+    int order[MOST_SERIES] = {0};
     double end[MOST_SERIES], free_from = 0;
     for (int i = 0; i < family->count; i++) {
         const struct series *series = &family->series[i];
@@ -215,8 +215,8 @@ static int draw_threads(const struct attune_report *report, int32_t first, int32
         &chart, "threads", heading, NULL,
         "Line chart of the speed-up over one thread, a line for each family of cases.");
     attune_chart_grid(&chart, count_tick, times_tick, "threads", "speed-up");
-    for (double from = 1; from * 2 <= most * 1.001; from *= 2)
-        attune_chart_line(&chart, "ideal", from, from, from * 2, from * 2);
+    for (int n = 1; ldexp(1, n) <= most * 1.001; n++)
+        attune_chart_line(&chart, "ideal", ldexp(1, n - 1), ldexp(1, n - 1), ldexp(1, n), ldexp(1, n));
     draw_lines(&chart, &family, times_tick, "threads");
     attune_chart_close(
         &chart, "Geometric mean of a family's cases over the same cases on one thread; dotted: "
@@ -289,7 +289,7 @@ static double split_spec(const struct attune_result_line *line, char key[KEY])
         const int is_length = strncmp(spec, "t=", 2) == 0 || strncmp(spec, "tk=", 3) == 0;
         const int is_number = strncmp(spec, "b=", 2) == 0 || strncmp(spec, "h=", 2) == 0;
         if (is_length)
-            length = atof(strchr(spec, '=') + 1);
+            length = strtod(strchr(spec, '=') + 1, NULL);
         else if (!is_number && used + size + 2 < KEY) {
             used += (size_t)snprintf(key + used, KEY - used, " %.*s", (int)size, spec);
         }

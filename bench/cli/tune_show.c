@@ -83,9 +83,9 @@ static int add_row(struct attune_tune_show *show, const struct attune_tune_progr
         show->row = larger;
         show->capacity = capacity;
     }
-    struct attune_tune_row *row = &show->row[show->count];
+    /* A row that lacks a text is one all the same: it is freed with the others. */
+    struct attune_tune_row *row = &show->row[show->count++];
     *row = (struct attune_tune_row){strdup(event->key), strdup(event->base), strdup(event->best), *event};
-    show->count += row->key != NULL && row->base != NULL && row->best != NULL;
     return row->key != NULL && row->base != NULL && row->best != NULL;
 }
 

@@ -37,21 +37,22 @@ cd "$root" || exit 1
 # The suites' own build is gcc's, with -Werror.
 # shellcheck disable=SC2086
 CC=clang cmake -S . -B "$build/clang" -G Ninja $launcher -DATTUNE_BUILD_TESTS=OFF \
+    -DATTUNE_WERROR=ON \
     >"$build/clang.log" 2>&1 && cmake --build "$build/clang" -- -k 0 >>"$build/clang.log" 2>&1 ||
     failures=1
 grep -E '(warning|error|Error)[: ]' "$build/clang.log" | judge clang
 [ -z "$compilers" ] || exit $((failures != 0))
 
 sources=$(ls engine/*.c engine/mechanism/*.c tuner/*.c arch/*.c bench/*.c bench/cli/*.c bench/examples/*.c)
-flags="-std=c11 -D_GNU_SOURCE -I. -Iengine/include $(pkg-config --cflags hwloc jansson)"
-for source in $sources; do
-    # shellcheck disable=SC2086
-    gcc $flags -fopenmp -O1 -fanalyzer -c -o /dev/null "$source" 2>&1
-done | grep 'warning:' | judge "gcc -fanalyzer"
-for source in $sources; do
-    # shellcheck disable=SC2086
-    clang-tidy --quiet "$source" -- $flags -fopenmp 2>/dev/null
-done | grep -E '(warning|error):' | sed "s|$root/||" | judge "clang-tidy"
+flags="-std=c11 -D_GNU_SOURCE -I. -Iengine/include -I$build/clang/generated $(pkg-config --cflags hwloc jansson)"
+# each COMMAND...: the command for every source in place of {}, on all processors.
+# shellcheck disable=SC2086
+each() { printf '%s\n' $sources | xargs -P "$(nproc)" -I '{}' "$@"; }
+# shellcheck disable=SC2086
+each gcc $flags -fopenmp -O1 -fanalyzer -c -o /dev/null '{}' 2>&1 | grep 'warning:' | judge "gcc -fanalyzer"
+# shellcheck disable=SC2086
+each clang-tidy --quiet '{}' -- $flags -fopenmp 2>/dev/null | grep -E '(warning|error):' |
+    sed "s|$root/||" | judge "clang-tidy"
 # shellcheck disable=SC2086
 cppcheck --quiet --enable=warning,performance,portability --std=c11 --inline-suppr -D_GNU_SOURCE \
     -D__x86_64__ -D__linux__ -I. -Iengine/include --suppress=missingIncludeSystem \
