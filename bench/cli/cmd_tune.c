@@ -57,6 +57,7 @@ static const struct attune_usage usage = {
         "is a tie and the default stays. Each key is saved when it is done: after Ctrl-C (exit code\n"
         "130) the next run goes on where this one ended. Exit code 3: the machine is too busy to\n"
         "measure on, nothing was saved.\n"
+        "Where cores are of several kinds, kernels are tuned for each, on a core of it, the fastest first.\n"
         "The file is ATTUNE_CACHE, or lies in ${XDG_DATA_HOME:-~/.local/share}/attune.\n",
 };
 
