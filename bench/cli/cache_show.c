@@ -6,9 +6,18 @@
 
 #include "bench/cli/cache.h"
 
+static const char *place_of(const struct attune_cache_source *source)
+{
+    return source->path != NULL                        ? source->path
+           : source->layer == ATTUNE_LAYER_BUILTIN ? "compiled into the library"
+                                                   : "given in memory";
+}
+
 static const char *state_of(const struct attune_cache_source *source)
 {
-    return source->absent ? "no such file" : source->read ? "used" : "not used";
+    return source->absent ? source->path != NULL ? "no such file" : "none is"
+           : source->read ? "used"
+                          : "not used";
 }
 
 void attune_cache_sources_text(const struct attune_cache_sources *sources, FILE *file)
@@ -18,8 +27,8 @@ void attune_cache_sources_text(const struct attune_cache_sources *sources, FILE 
         fprintf(file, "  %-12s no file is read\n", "none");
     for (int i = 0; i < sources->count; i++) {
         const struct attune_cache_source *source = &sources->source[i];
-        fprintf(file, "  %-12s %s: %s", attune_layer_word(source->layer),
-                source->path != NULL ? source->path : "given in memory", state_of(source));
+        fprintf(file, "  %-12s %s: %s", attune_layer_word(source->layer), place_of(source),
+                state_of(source));
         if (source->read)
             fprintf(file, ", %d entries", source->entries);
         if (source->unusable > 0)

@@ -178,7 +178,7 @@ Test(cache, layers_and_what_they_hide_are_shown)
     expect(0, "2 of 2");
     (void)setenv("ATTUNE_CACHE", write_file("named.cache", 1, 5), 1);
     cli_run(&outcome, "cache", "inspect", NULL);
-    expect(0, "not used: the explicit file has the same key and comes first");
+    expect(0, "not used: the explicit layer has the same key and comes first");
     cr_assert_not_null(strstr(outcome.out, "win 1.250 [1.200, 1.300] of the default's speed"));
     cli_run(&outcome, "cache", "inspect", "--json", NULL);
     json_t *object = parse_output();
@@ -188,7 +188,7 @@ Test(cache, layers_and_what_they_hide_are_shown)
     for (size_t i = 0; i < 3; i++)
         cr_assert_eq(json_is_true(json_object_get(json_array_get(entries, i), "in_force")),
                      in_force[i], "%zu", i);
-    cr_assert_eq(json_array_size(json_object_get(object, "sources")), 3);
+    cr_assert_eq(json_array_size(json_object_get(object, "sources")), 4);
     json_decref(object);
     cli_run(&outcome, "info", "--explain", SPEC, NULL);
     expect(0, "q_block 5 rows");
