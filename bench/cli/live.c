@@ -128,9 +128,7 @@ static struct attune_ratio decide(const struct contest *contest, double effect)
     struct attune_ratio ratio = {.estimate = exp(-slower.median),
                                  .low = exp(-slower.high),
                                  .high = exp(-slower.low)};
-    ratio.verdict = ratio.low > 1 + effect         ? ATTUNE_FASTER
-                    : ratio.high < 1 / (1 + effect) ? ATTUNE_SLOWER
-                                                    : ATTUNE_SAME;
+    ratio.verdict = attune_difference_of(&ratio, effect);
     return ratio;
 }
 
