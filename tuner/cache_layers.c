@@ -31,7 +31,8 @@ char *attune_cache_user_path(struct attune_fault *fault)
     else if (home != NULL && home[0] == '/')
         path = join(home, "/.local/share/attune/", digest);
     else {
-        (void)attune_fault_set(fault, 0, "neither XDG_DATA_HOME nor HOME names a folder");
+        (void)attune_fault_set(fault, 0, "neither XDG_DATA_HOME nor HOME names a folder by its whole path; "
+                                         "ATTUNE_CACHE may name a file");
         return NULL;
     }
     if (path == NULL)

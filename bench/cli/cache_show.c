@@ -10,7 +10,8 @@ static const char *place_of(const struct attune_cache_source *source)
 {
     return source->path != NULL                        ? source->path
            : source->layer == ATTUNE_LAYER_BUILTIN ? "compiled into the library"
-                                                   : "given in memory";
+           : source->layer == ATTUNE_LAYER_SHIPPED ? "given in memory"
+                                                   : "nowhere";
 }
 
 static const char *state_of(const struct attune_cache_source *source)

@@ -238,7 +238,7 @@ static int show_path(const char *path, const struct request *request, struct att
     int code = attune_cache_view_open(&view, NULL, trouble);
     if (code == 0 && request->json)
         code = attune_cache_print_json(
-            json_pack("{s:s, s:s, s:s, s:o}", "path", path, "digest", attune_fingerprint_get()->digest,
+            json_pack("{s:s?, s:s, s:s, s:o}", "path", path, "digest", attune_fingerprint_get()->digest,
                       "machine", attune_fingerprint_get()->text, "layers",
                       attune_cache_sources_json(&view.sources)),
             trouble);
@@ -267,7 +267,7 @@ int attune_cache_path(int argc, char **argv)
     if (code != 0)
         return code > 0 ? code : 0;
     char *path = attune_cache_write_path(&setup, &flags, &fault);
-    if (path == NULL)
+    if (path == NULL && !request.all)
         code = attune_trouble_set(&trouble, ATTUNE_EXIT_USE, "%s", fault.text);
     else
         code = show_path(path, &request, &trouble);

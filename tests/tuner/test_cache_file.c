@@ -298,7 +298,8 @@ Test(cache_file, where_there_is_no_place_for_the_user_it_is_said)
     (void)unsetenv("HOME");
     (void)setenv("XDG_DATA_HOME", "relative/path", 1);
     cr_assert_null(attune_cache_user_path(&fault));
-    cr_assert_str_eq(fault.text, "neither XDG_DATA_HOME nor HOME names a folder");
+    cr_assert_str_eq(fault.text, "neither XDG_DATA_HOME nor HOME names a folder by its whole path; "
+                                 "ATTUNE_CACHE may name a file");
     const struct attune_cache_setup none = {.explicit_path = ""};
     cr_assert_null(attune_cache_write_path(&none, &flags, &fault));
 }
