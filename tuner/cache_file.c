@@ -22,9 +22,10 @@ enum { STALE_TRIES = 3 };
  * others find. */
 #define LOCK_POLL_NS 200000L
 
+/* A link is refused by us, as what is no regular file is. */
 static int system_fault(struct attune_fault *fault, const char *step, int reason)
 {
-    return attune_fault_set(fault, reason, "%s%s", step,
+    return attune_fault_set(fault, reason == ELOOP ? 0 : reason, "%s%s", step,
                             reason == ELOOP ? "is a symbolic link" : strerror(reason));
 }
 
