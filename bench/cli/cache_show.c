@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "bench/cli/cache.h"
+#include "bench/cli/json.h"
 
 static const char *place_of(const struct attune_cache_source *source)
 {
@@ -186,10 +187,6 @@ json_t *attune_cache_rows_json(const struct attune_cache_view *view)
 
 int attune_cache_print_json(json_t *object, struct attune_trouble *trouble)
 {
-    if (object == NULL)
-        return attune_trouble_memory(trouble, "the JSON object");
-    const int failed = json_dumpf(object, stdout, JSON_COMPACT);
-    json_decref(object);
-    (void)putchar('\n');
-    return failed == 0 ? 0 : attune_trouble_memory(trouble, "the JSON object");
+    return attune_json_print(object, 17, stdout) ? 0
+                                                 : attune_trouble_memory(trouble, "the JSON object");
 }

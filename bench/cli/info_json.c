@@ -7,6 +7,7 @@
 
 #include "bench/cli/cache.h"
 #include "bench/cli/info.h"
+#include "bench/cli/json.h"
 #include "bench/machine.h"
 
 static json_t *cpu_json(const struct attune_info *info)
@@ -56,29 +57,19 @@ static json_t *kernels_json(const struct attune_info *info)
     return list;
 }
 
-static int print_object(json_t *object, FILE *file)
-{
-    if (!object)
-        return 0;
-    const int failed = json_dumpf(object, file, JSON_COMPACT);
-    json_decref(object);
-    fputc('\n', file);
-    return failed == 0;
-}
-
 int attune_info_json(const struct attune_info *info, FILE *file)
 {
     const struct attune_topology *topology = info->topology;
     char version[32];
     snprintf(version, sizeof version, "%d.%d.%d", ATTUNE_VERSION_MAJOR, ATTUNE_VERSION_MINOR,
              ATTUNE_VERSION_PATCH);
-    return print_object(
+    return attune_json_print(
         json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "version", version, "cpu", cpu_json(info),
                   "max_isa", info->max_isa, "caches", attune_machine_caches(topology), "topology",
                   attune_machine_topology(topology), "core_kinds", kinds_json(), "tuned",
                   attune_cache_sources_json(&info->context->cache_sources), "kernels",
                   kernels_json(info)),
-        file);
+        17, file);
 }
 
 int attune_info_explain_json(const struct attune_explanation *explanation, FILE *file)
@@ -101,5 +92,5 @@ int attune_info_explain_json(const struct attune_explanation *explanation, FILE 
         (json_int_t)attune_plan_workspace_size(plan), "prepared_size",
         (json_int_t)attune_plan_prepared_size(plan));
     free(kernels);
-    return print_object(object, file);
+    return attune_json_print(object, 17, file);
 }

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "bench/cli/json.h"
 #include "bench/cli/tune.h"
 #include "tuner/measure.h"
 
@@ -239,9 +240,5 @@ int attune_tune_show_json(const struct attune_tune_show *show, FILE *file)
                                    attune_clock_seconds() - show->begun, "keys", keys)
                        : NULL;
     json_decref(keys);
-    fine = all != NULL && json_dumpf(all, file, JSON_COMPACT | JSON_REAL_PRECISION(6)) == 0;
-    if (fine)
-        (void)fputc('\n', file);
-    json_decref(all);
-    return fine;
+    return attune_json_print(all, 6, file);
 }

@@ -68,6 +68,21 @@ Test(tune, json_is_one_object, .timeout = 120)
     json_decref(object);
 }
 
+/* More than a buffer: it is the output that fails, not memory. */
+Test(tune, a_full_disk_behind_json_is_told)
+{
+    const char *said = cli_folder_path(&folder, "said");
+    char line[256], text[256] = "";
+    (void)snprintf(line, sizeof line, ATTUNE_COMMAND " tune --dry-run --json >/dev/full 2>%s", said);
+    const int status = system(line);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 4, "status %d", status);
+    FILE *file = fopen(said, "r");
+    cr_assert_not_null(file);
+    cr_assert_not_null(fgets(text, sizeof text, file));
+    (void)fclose(file);
+    cr_assert_not_null(strstr(text, "cannot write standard output"), "%s", text);
+}
+
 Test(tune, a_dry_run_lists_the_canonical_keys)
 {
     int keys = 0;
