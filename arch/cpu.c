@@ -38,15 +38,30 @@ static void read_machine(struct attune_cpu *cpu)
 }
 
 #elif defined(__aarch64__) && defined(__linux__)
+#include <stdio.h>
 #include <sys/auxv.h>
 
 #define HWCAP_BIT_CPUID 11
 
+/* CPU 0's, so that all processes see one machine where cores differ; 0 where the system does not tell. */
+static uint64_t midr_of_first(void)
+{
+    unsigned long long midr = 0;
+    FILE *file = fopen("/sys/devices/system/cpu/cpu0/regs/identification/midr_el1", "re");
+    if (file != NULL) {
+        if (fscanf(file, "%llx", &midr) != 1) {
+            midr = 0;
+        }
+        (void)fclose(file);
+    }
+    return midr;
+}
+
 static void read_machine(struct attune_cpu *cpu)
 {
-    uint64_t hwcap = getauxval(AT_HWCAP), midr = 0;
+    uint64_t hwcap = getauxval(AT_HWCAP), midr = midr_of_first();
     /* Linux emulates the read for user space where it says so; else it is an illegal instruction. */
-    if ((hwcap >> HWCAP_BIT_CPUID & 1u) != 0) {
+    if (midr == 0 && (hwcap >> HWCAP_BIT_CPUID & 1u) != 0) {
         __asm__ volatile("mrs %0, MIDR_EL1" : "=r"(midr));
     }
     attune_cpu_decode_arm(hwcap, getauxval(AT_HWCAP2), midr, cpu);

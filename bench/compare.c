@@ -17,6 +17,9 @@
  * either shows: this much, beside their noise, is no difference. */
 static const double between_runs = 0.02;
 static const double normal_95 = 1.96;
+/* The interval of a difference lies beyond this, as one that the tuner believes does: of the many cases of
+ * two runs some miss 1 by luck, and a smaller difference changes no decision. */
+static const double least_effect = 0.015;
 /* An interval as wide as that says nothing. */
 static const double widest = 1.25;
 enum { SERIES_MOST = 128 };
@@ -25,6 +28,13 @@ const char *attune_difference_word(enum attune_difference verdict)
 {
     static const char *const words[] = {"", "no difference", "faster", "slower", "too noisy"};
     return words[verdict];
+}
+
+enum attune_difference attune_difference_of(const struct attune_ratio *ratio, double effect)
+{
+    return ratio->low > 1 + effect         ? ATTUNE_FASTER
+           : ratio->high < 1 / (1 + effect) ? ATTUNE_SLOWER
+                                            : ATTUNE_SAME;
 }
 
 #define NO_MEMORY() attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory for the comparison")
@@ -236,9 +246,7 @@ static struct attune_ratio compare_results(const struct attune_result_line *a,
     if (!a->settled || !b->settled || ratio.high > widest * ratio.low)
         ratio.verdict = ATTUNE_NOISY;
     else
-        ratio.verdict = ratio.low > 1    ? ATTUNE_FASTER
-                        : ratio.high < 1 ? ATTUNE_SLOWER
-                                         : ATTUNE_SAME;
+        ratio.verdict = attune_difference_of(&ratio, least_effect);
     return ratio;
 }
 

@@ -69,6 +69,9 @@ struct attune_comparison {
 enum attune_status attune_compare(const char *const *paths, int count,
                                   struct attune_comparison *comparison, int *at);
 void attune_comparison_free(struct attune_comparison *comparison);
+/* What an interval says, where a difference smaller than `effect`, a part of 1, is none: one that only just
+ * misses 1 is none either. */
+enum attune_difference attune_difference_of(const struct attune_ratio *ratio, double effect);
 /* "no difference", "faster", "slower", "too noisy", "". */
 const char *attune_difference_word(enum attune_difference verdict);
 

@@ -161,7 +161,7 @@ static json_t *settings_json(const struct attune_machine_request *request)
 static uint64_t hardware_digest(void)
 {
     const struct attune_cpu *cpu = attune_cpu_detect();
-    const struct attune_topology *topology = attune_topology_get();
+    const struct attune_topology *topology = attune_topology_fastest();
     json_t *identity =
         json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:o}", "vendor", cpu->vendor,
                   "family", (int)cpu->family, "model", (int)cpu->model, "stepping",

@@ -132,12 +132,13 @@ static int run_round(struct course *course, int32_t round, int more)
         turns += has_turn(course, course->entries[i], more);
     if (turns == 0 || course->stopped || out_of_time(course, round))
         return 0;
+    course->planned += more ? course->count : 0; /* not known before whether it would be needed */
     run_probes(course);
     for (int i = 0; i < course->count && !course->stopped; i++) {
         const int at = round % 2 ? course->count - 1 - i : i;
         if (has_turn(course, course->entries[at], more))
             run_slot(course, course->entries[at]);
-        course->done += !more;
+        course->done++;
     }
     return turns;
 }

@@ -11,6 +11,7 @@
 #include "arch/cpu.h"
 #include "arch/topology.h"
 #include "engine/status.h"
+#include "tuner/fingerprint.h"
 
 #define MAX_THREADS 1024
 
@@ -130,6 +131,8 @@ static enum attune_status fill_context(const struct attune_context_options *opti
         return status;
     atomic_init(&context->references, 1);
     context->threads = options->threads != 0 ? options->threads : attune_topology_get()->allowed;
+    context->topology = attune_topology_get();
+    context->kind = attune_fingerprint_kind(context->topology);
     context->team.pin = !options->no_pinning;
     context->team.parallel_for = options->parallel_for;
     context->team.parallel_for_user = options->parallel_for_user;
@@ -138,9 +141,11 @@ static enum attune_status fill_context(const struct attune_context_options *opti
     return ATTUNE_OK;
 }
 
-static void adopt(const struct attune_context *parent, struct attune_context *made)
+static void adopt(const struct attune_context *parent, int kind, struct attune_context *made)
 {
     made->is_child = 1;
+    made->topology = attune_topology_of_kind(kind);
+    made->kind = attune_fingerprint_kind(made->topology);
     made->cache = parent->cache;
     made->tune = parent->tune;
     made->same_bits = parent->same_bits;
@@ -148,7 +153,7 @@ static void adopt(const struct attune_context *parent, struct attune_context *ma
 }
 
 static enum attune_status create(const struct attune_context_options *options,
-                                 const struct attune_context *parent,
+                                 const struct attune_context *parent, int kind,
                                  struct attune_context **context)
 {
     attune_detail_clear();
@@ -171,7 +176,7 @@ static enum attune_status create(const struct attune_context_options *options,
     made->allocator = allocator;
     status = fill_context(options, made);
     if (status == ATTUNE_OK && parent != NULL)
-        adopt(parent, made);
+        adopt(parent, kind, made);
     else if (status == ATTUNE_OK)
         status = attune_context_open_cache(made, options);
     if (status != ATTUNE_OK) {
@@ -182,17 +187,22 @@ static enum attune_status create(const struct attune_context_options *options,
     return ATTUNE_OK;
 }
 
+struct attune_binding *attune_context_enter_kind(const struct attune_context *context, int kind)
+{
+    return context->topology->kinds > 1 && context->team.pin ? attune_topology_enter(kind) : NULL;
+}
+
 enum attune_status attune_context_create(const struct attune_context_options *options,
                                          struct attune_context **context)
 {
-    return create(options, NULL, context);
+    return create(options, NULL, 0, context);
 }
 
 enum attune_status attune_context_create_child(const struct attune_context_options *options,
-                                               const struct attune_context *parent,
+                                               const struct attune_context *parent, int kind,
                                                struct attune_context **context)
 {
-    return create(options, parent, context);
+    return create(options, parent, kind, context);
 }
 
 void attune_context_release(struct attune_context *context)

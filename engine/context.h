@@ -23,6 +23,8 @@ struct attune_context {
     atomic_int references;
     int32_t threads;
     uint32_t features;    /* ATTUNE_CPU_ bits that plans may use */
+    const struct attune_topology *topology; /* as the kind of core that kernels are chosen for sees it */
+    uint32_t kind;                          /* attune_fingerprint_kind() of it */
     const char *max_isa;  /* the word in force, "" for no ceiling; static storage */
     struct attune_allocator allocator;
     struct attune_team_options team;
@@ -41,11 +43,15 @@ struct attune_context {
 void *attune_context_allocate(const struct attune_context *context, size_t size);
 void attune_context_free(const struct attune_context *context, void *pointer);
 struct attune_context *attune_context_hold(struct attune_context *context);
-/* For the tuner: a context with the cache, and the silence, of `parent`, which must outlive it. Its own
- * plans take the core tier's choices only where `parent`'s would. */
+/* For the tuner: a context with the cache, and the silence, of `parent`, which must outlive it, for that
+ * kind of core (0: the fastest, as contexts are made for). Its own plans take the core tier's choices
+ * only where `parent`'s would. */
 enum attune_status attune_context_create_child(const struct attune_context_options *options,
-                                               const struct attune_context *parent,
+                                               const struct attune_context *parent, int kind,
                                                struct attune_context **context);
+/* Binds the calling thread to a core of that kind, where the machine has several and the context may
+ * pin: attune_topology_leave() takes what it returns, NULL too, which means that nothing is bound. */
+struct attune_binding *attune_context_enter_kind(const struct attune_context *context, int kind);
 /* context_cache.c: reads the layers; what cannot be read costs speed only. Fails without memory. */
 enum attune_status attune_context_open_cache(struct attune_context *context,
                                              const struct attune_context_options *options);

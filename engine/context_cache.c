@@ -12,7 +12,8 @@
 #include "engine/context.h"
 #include "engine/status.h"
 
-/* A file that is there and does not serve is told to a caller that listens, and to nobody else. */
+/* A file that is there and does not serve is told to a caller that listens, and to nobody else. What comes
+ * with a product is for many machines, and need not be for this one. */
 static void tell_troubles(const struct attune_context *context)
 {
     char line[512];
@@ -20,7 +21,8 @@ static void tell_troubles(const struct attune_context *context)
         return;
     for (int i = 0; i < context->cache_sources.count; i++) {
         const struct attune_cache_source *source = &context->cache_sources.source[i];
-        if (source->absent || source->why[0] == '\0')
+        if (source->absent || source->why[0] == '\0' ||
+            (source->foreign && source->layer >= ATTUNE_LAYER_SHIPPED))
             continue;
         (void)snprintf(line, sizeof line, "tuned choices, %s%s%.200s: %.200s",
                        attune_layer_word(source->layer), source->path != NULL ? " file " : "",
@@ -34,8 +36,11 @@ enum attune_status attune_context_open_cache(struct attune_context *context,
 {
     const char *named =
         options->cache_path != NULL ? options->cache_path : attune_cache_environment();
-    struct attune_cache_setup setup = {named, options->shipped_cache, options->shipped_data,
-                                       options->shipped_size};
+    struct attune_cache_setup setup = {.explicit_path = named,
+                                       .shipped_path = options->shipped_cache,
+                                       .shipped_data = options->shipped_data,
+                                       .shipped_size = options->shipped_size};
+    setup.builtin_data = attune_cache_builtin(&setup.builtin_size);
     context->cache = attune_cache_create();
     char *path = named != NULL ? strdup(named) : NULL;
     if (context->cache == NULL || (named != NULL && path == NULL)) {

@@ -59,6 +59,7 @@ static void fill_key(const struct attune_plan *plan, struct attune_key *key)
         .group = attune_key_width(plan->group),
         .class_q = attune_key_class(shape->t_q),
         .class_k = attune_key_class(shape->t_k),
+        .cores = plan->context->kind,
     };
     fill_types(shape, key);
 }
@@ -130,7 +131,7 @@ void attune_plan_parallel_key(const struct attune_plan *plan, struct attune_key 
     key->tier = ATTUNE_KEY_PARALLEL;
     key->class_units = attune_key_class(plan->shape.b * plan->shape.g);
     key->threads = plan->context->threads;
-    key->topology = attune_fingerprint_get()->topology;
+    key->cores = attune_fingerprint_get()->topology;
 }
 
 static void choose_parallel(struct attune_plan *plan, const struct attune_lookup *lookup)
@@ -168,7 +169,7 @@ enum attune_status attune_plan_choose(struct attune_plan *plan)
         .trace = context->verbose ? add_step : NULL,
         .trace_user = &core,
     };
-    plan->asked = (struct attune_model_problem){.topology = attune_topology_get(),
+    plan->asked = (struct attune_model_problem){.topology = plan->context->topology,
                                                 .features = context->features,
                                                 .bars = context->cache,
                                                 .rows = plan->rows,

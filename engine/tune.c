@@ -63,12 +63,13 @@ static void tell_result(struct session *session, const struct attune_key *key,
 
 /* ---- One key. ---- */
 
-/* A context of as many threads as the tier has. */
-static enum attune_status open_context(const struct session *session, const struct attune_key *key,
+/* A context of as many threads as the tier has, for the request's kind of core. */
+static enum attune_status open_context(const struct session *session,
+                                       const struct attune_tune_request *request,
                                        struct attune_context **context)
 {
     const struct attune_context *mine = session->context;
-    const int parallel = key->tier == ATTUNE_KEY_PARALLEL;
+    const int parallel = request->asked.key.tier == ATTUNE_KEY_PARALLEL;
     const struct attune_context_options options = {.struct_size = sizeof options,
                                                    .threads = parallel ? mine->threads : 1,
                                                    .no_pinning = !mine->team.pin,
@@ -76,7 +77,7 @@ static enum attune_status open_context(const struct session *session, const stru
                                                    .allocator = &mine->allocator,
                                                    .parallel_for = mine->team.parallel_for,
                                                    .parallel_for_user = mine->team.parallel_for_user};
-    return attune_context_create_child(&options, mine, context);
+    return attune_context_create_child(&options, mine, request->kind, context);
 }
 
 static enum attune_tune_event judge(const struct session *session, const struct attune_tuned *tuned)
@@ -98,7 +99,7 @@ static enum attune_status measure(struct session *session, const struct attune_t
     struct attune_context *context;
     struct attune_tune_case timed;
     memset(tuned, 0, sizeof *tuned);
-    enum attune_status status = open_context(session, key, &context);
+    enum attune_status status = open_context(session, request, &context);
     if (status != ATTUNE_OK)
         return status;
     status = attune_tune_case_open(&timed, context, request);
@@ -106,10 +107,14 @@ static enum attune_status measure(struct session *session, const struct attune_t
         .driver = {attune_tune_case_run, attune_tune_case_check, NULL, &timed,
                    attune_clock_monotonic, 0},
         .open = attune_tune_case_plan};
+    struct attune_binding *binding = key->tier == ATTUNE_KEY_CORE
+                                         ? attune_context_enter_kind(context, request->kind)
+                                         : NULL;
     if (status == ATTUNE_OK && key->tier == ATTUNE_KEY_CORE)
         attune_tune_core(&bench, &request->asked, timed.rows, effort, date, tuned);
     else if (status == ATTUNE_OK)
         attune_tune_parallel(&bench, key, effort, date, tuned);
+    attune_topology_leave(binding);
     attune_tune_case_close(&timed);
     attune_context_release(context);
     return status;
@@ -229,6 +234,8 @@ enum attune_status attune_tune(struct attune_context *context, const struct attu
     enum attune_status status = check_options(context, problems, count, session.options);
     for (int32_t i = 0; i < count && status == ATTUNE_OK; i++)
         status = attune_tune_list(&session.jobs, context, &problems[i]);
+    if (status == ATTUNE_OK)
+        status = attune_tune_list_kinds(&session.jobs, context);
     if (status == ATTUNE_OK && session.options->missed)
         status = attune_tune_list_missed(&session.jobs, context);
     /* What could not be kept need not be measured. */

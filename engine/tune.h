@@ -18,6 +18,9 @@ struct attune_tune_jobs {
 /* The keys of a problem, core then parallel, unless they are listed already. */
 enum attune_status attune_tune_list(struct attune_tune_jobs *jobs, struct attune_context *context,
                                     const struct attune_problem *problem);
+/* The core tier's keys of the list once more for each slower kind of core that can be measured on. */
+enum attune_status attune_tune_list_kinds(struct attune_tune_jobs *jobs,
+                                          const struct attune_context *context);
 /* The keys that plans missed, as the context and its cache file remember them. */
 enum attune_status attune_tune_list_missed(struct attune_tune_jobs *jobs,
                                            const struct attune_context *context);

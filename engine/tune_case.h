@@ -12,6 +12,7 @@
 /* What is known of the problems behind a key. */
 struct attune_tune_request {
     struct attune_model_problem asked;
+    int kind; /* of core, among those that the process may use: 0 for the fastest */
     int64_t units;       /* batch entries times key heads */
     int64_t window_left; /* of a windowed mask */
 };

@@ -59,17 +59,62 @@ enum attune_status attune_tune_list(struct attune_tune_jobs *jobs, struct attune
     return status;
 }
 
+/* The core keys among the first `count`, once more for a kind of core. */
+static enum attune_status repeat(struct attune_tune_jobs *jobs, int32_t count, int kind)
+{
+    enum attune_status status = ATTUNE_OK;
+    for (int32_t i = 0; i < count && status == ATTUNE_OK; i++) {
+        struct attune_tune_request request = jobs->job[i].request;
+        if (request.asked.key.tier != ATTUNE_KEY_CORE)
+            continue;
+        request.kind = kind;
+        request.asked.topology = attune_topology_of_kind(kind);
+        request.asked.key.cores = attune_fingerprint_kind(request.asked.topology);
+        status = add(jobs, &request);
+    }
+    return status;
+}
+
+enum attune_status attune_tune_list_kinds(struct attune_tune_jobs *jobs,
+                                          const struct attune_context *context)
+{
+    const int32_t count = jobs->count;
+    enum attune_status status = ATTUNE_OK;
+    for (int kind = 1; attune_topology_of_kind(kind) != NULL && status == ATTUNE_OK; kind++) {
+        struct attune_binding *binding = attune_context_enter_kind(context, kind);
+        if (binding != NULL)
+            status = repeat(jobs, count, kind);
+        attune_topology_leave(binding);
+    }
+    return status;
+}
+
+/* The kind of core that a key was missed on: 0 for those of the parallel tier, -1 where this process may
+ * not use such cores. */
+static int kind_of(const struct attune_key *key)
+{
+    const struct attune_topology *topology;
+    for (int kind = 0; (topology = attune_topology_of_kind(kind)) != NULL; kind++)
+        if (key->tier == ATTUNE_KEY_PARALLEL || key->cores == attune_fingerprint_kind(topology))
+            return kind;
+    return -1;
+}
+
 static enum attune_status add_key(struct attune_tune_jobs *jobs, const struct attune_context *context,
                                   const struct attune_key *key)
 {
+    const int kind = kind_of(key);
     const struct attune_tune_request request = {
-        .asked = {.topology = attune_topology_get(),
+        .kind = kind,
+        .asked = {.topology = attune_topology_of_kind(kind),
                   .features = context->features,
                   .bars = context->cache,
                   .key = *key,
                   .rows = key->group * attune_key_class_floor(key->class_q),
                   .t_k = attune_key_class_floor(key->class_k)},
         .units = key->tier == ATTUNE_KEY_PARALLEL ? attune_key_class_floor(key->class_units) : 0};
+    if (kind < 0)
+        return ATTUNE_OK;
     if (key->tier == ATTUNE_KEY_PARALLEL &&
         (key->threads != context->threads || work_of(&request) > largest_parallel))
         return ATTUNE_OK;

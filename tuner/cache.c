@@ -340,6 +340,7 @@ void attune_cache_missed_clear(struct attune_cache *cache)
 
 const char *attune_layer_word(enum attune_layer layer)
 {
-    static const char *const words[] = {"tuned", "loaded", "explicit", "user", "system", "shipped"};
+    static const char *const words[] = {"tuned",  "loaded",  "explicit", "user",
+                                        "system", "shipped", "builtin"};
     return (unsigned)layer < ATTUNE_LAYER_COUNT ? words[layer] : NULL;
 }

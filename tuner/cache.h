@@ -21,6 +21,7 @@ enum attune_layer {
     ATTUNE_LAYER_USER,
     ATTUNE_LAYER_SYSTEM,  /* /etc/attune */
     ATTUNE_LAYER_SHIPPED, /* given by the application */
+    ATTUNE_LAYER_BUILTIN, /* compiled into this library */
     ATTUNE_LAYER_COUNT
 };
 
@@ -93,7 +94,7 @@ int attune_cache_missed_at(const struct attune_cache *cache, int index,
 /* Forgets what attune_cache_miss() counted: it has been written. */
 void attune_cache_missed_clear(struct attune_cache *cache);
 
-/* "tuned", "loaded", "explicit", "user", "system", "shipped". */
+/* "tuned", "loaded", "explicit", "user", "system", "shipped", "builtin". */
 const char *attune_layer_word(enum attune_layer layer);
 
 #endif

@@ -22,9 +22,10 @@ enum { STALE_TRIES = 3 };
  * others find. */
 #define LOCK_POLL_NS 200000L
 
+/* A link is refused by us, as what is no regular file is. */
 static int system_fault(struct attune_fault *fault, const char *step, int reason)
 {
-    return attune_fault_set(fault, reason, "%s%s", step,
+    return attune_fault_set(fault, reason == ELOOP ? 0 : reason, "%s%s", step,
                             reason == ELOOP ? "is a symbolic link" : strerror(reason));
 }
 
@@ -121,17 +122,27 @@ int attune_cache_file_parse(const char *path, struct attune_document *doc,
     return code;
 }
 
-/* Missing folders on the way to a file, for this user alone. A failure shows when the file is made. */
-static void make_folders(const char *path)
+/* Missing folders on the way to a file, for this user alone. 0, or -1 and *fault: one is not there and
+ * cannot be made. */
+static int make_folders(const char *path, struct attune_fault *fault)
 {
     char *copy = strdup(path);
-    for (char *slash = copy != NULL ? strchr(copy + 1, '/') : NULL; slash != NULL;
+    int code = copy != NULL ? 0 : system_fault(fault, "", ENOMEM);
+    for (char *slash = copy != NULL ? strchr(copy + 1, '/') : NULL; slash != NULL && code == 0;
          slash = strchr(slash + 1, '/')) {
+        struct stat status;
         *slash = '\0';
-        (void)mkdir(copy, 0700);
+        if (mkdir(copy, 0700) != 0) {
+            const int reason = errno;
+            if (stat(copy, &status) != 0)
+                code = attune_fault_set(fault, reason, "cannot make the folder %.150s: %s; ATTUNE_CACHE "
+                                                       "may name a file elsewhere",
+                                        copy, strerror(reason));
+        }
         *slash = '/';
     }
     free(copy);
+    return code;
 }
 
 static int64_t milliseconds(void)
@@ -155,7 +166,7 @@ static int take_lock(const char *path, struct attune_fault *fault)
     const int reason = errno;
     free(name);
     if (fd < 0)
-        return system_fault(fault, "its lock file: ", reason);
+        return system_fault(fault, reason == ENOENT ? "its folder: " : "its lock file: ", reason);
     const int64_t end = milliseconds() + 1000 * ATTUNE_CACHE_LOCK_SECONDS;
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR)
@@ -238,8 +249,8 @@ int attune_cache_file_update(const char *path, int flags, attune_cache_change *c
 {
     if (check_place(path, fault) != 0)
         return -1;
-    if ((flags & ATTUNE_CACHE_MAKE_FOLDER) != 0)
-        make_folders(path);
+    if ((flags & ATTUNE_CACHE_MAKE_FOLDER) != 0 && make_folders(path, fault) != 0)
+        return -1;
     const int lock = take_lock(path, fault);
     if (lock < 0)
         return -1;

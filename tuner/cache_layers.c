@@ -31,7 +31,8 @@ char *attune_cache_user_path(struct attune_fault *fault)
     else if (home != NULL && home[0] == '/')
         path = join(home, "/.local/share/attune/", digest);
     else {
-        (void)attune_fault_set(fault, 0, "neither XDG_DATA_HOME nor HOME names a folder");
+        (void)attune_fault_set(fault, 0, "neither XDG_DATA_HOME nor HOME names a folder by its whole path; "
+                                         "ATTUNE_CACHE may name a file");
         return NULL;
     }
     if (path == NULL)
@@ -85,6 +86,7 @@ static void enter_document(struct attune_cache *cache, const struct attune_docum
     for (size_t i = 0; i < doc->count; i++)
         source->damaged += doc->sections[i].damaged;
     if (section == NULL) {
+        source->foreign = 1;
         (void)snprintf(source->why, sizeof source->why, "holds nothing of this machine");
         return;
     }
@@ -132,11 +134,14 @@ static char *shipped_file(const char *path)
 }
 
 static void read_memory(struct attune_cache *cache, struct attune_cache_sources *sources,
-                        const void *data, size_t size)
+                        enum attune_layer layer, const void *data, size_t size)
 {
-    struct attune_cache_source *source = add_source(sources, ATTUNE_LAYER_SHIPPED, NULL);
+    struct attune_cache_source *source = add_source(sources, layer, NULL);
     struct attune_document doc;
     struct attune_fault why = {0};
+    source->absent = data == NULL;
+    if (data == NULL)
+        return;
     if (attune_document_parse(data, size, &doc, &why) == 0)
         enter_document(cache, &doc, source);
     else
@@ -160,7 +165,8 @@ void attune_cache_read_layers(struct attune_cache *cache, const struct attune_ca
     if (names_one(setup->shipped_path))
         read_path(cache, sources, ATTUNE_LAYER_SHIPPED, shipped_file(setup->shipped_path), &why);
     if (setup->shipped_data != NULL)
-        read_memory(cache, sources, setup->shipped_data, setup->shipped_size);
+        read_memory(cache, sources, ATTUNE_LAYER_SHIPPED, setup->shipped_data, setup->shipped_size);
+    read_memory(cache, sources, ATTUNE_LAYER_BUILTIN, setup->builtin_data, setup->builtin_size);
 }
 
 void attune_cache_sources_free(struct attune_cache_sources *sources)

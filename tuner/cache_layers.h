@@ -7,6 +7,7 @@
  *     user      ${XDG_DATA_HOME:-~/.local/share}/attune/DIGEST.cache
  *     system    /etc/attune/DIGEST.cache
  *     shipped   a file, a folder of DIGEST.cache files, or memory, given by the application
+ *     builtin   the file that was compiled in, where the build was given one
  *
  * DIGEST is that of the machine's fingerprint. A setuid program looks at no environment: it has neither
  * explicit (but by its own option) nor user layer.
@@ -23,19 +24,22 @@ struct attune_cache_setup {
     const char *shipped_path;  /* NULL: none */
     const void *shipped_data;  /* NULL: none */
     size_t shipped_size;
+    const void *builtin_data;  /* attune_cache_builtin(), NULL: none */
+    size_t builtin_size;
 };
 
 struct attune_cache_source {
     enum attune_layer layer;
     char *path;       /* NULL: memory */
-    int absent;       /* there is no such file */
+    int absent;       /* there is no such file; nothing was compiled in */
+    int foreign;      /* it holds nothing of this machine */
     int read;         /* its section of this machine was read */
     int entries;      /* choices entered */
     int32_t unusable; /* choices that this CPU or this library cannot take */
     int32_t damaged;  /* lines with a wrong CRC */
     char why[320];    /* why it was not read, or of what it lacks; "" */
 };
-#define ATTUNE_CACHE_SOURCES_MAX 5
+#define ATTUNE_CACHE_SOURCES_MAX 6
 
 struct attune_cache_sources {
     struct attune_cache_source source[ATTUNE_CACHE_SOURCES_MAX];
@@ -44,6 +48,8 @@ struct attune_cache_sources {
 
 /* ATTUNE_CACHE; NULL where it is not set, is empty, or may not be asked (setuid). */
 const char *attune_cache_environment(void);
+/* The bytes of what was compiled in; NULL: nothing was. */
+const void *attune_cache_builtin(size_t *size);
 /* Reads all layers into `cache`. Never fails: what cannot be read is told in `sources`. */
 void attune_cache_read_layers(struct attune_cache *cache, const struct attune_cache_setup *setup,
                               struct attune_cache_sources *sources);

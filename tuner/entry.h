@@ -4,7 +4,9 @@
  * how sure that is). Both have one canonical text. Knows no files, and nothing of how a choice is found.
  *
  * Two tiers. A `core` key holds nothing but what one core sees of a problem: no batch, no heads, no
- * threads; all that changes bits is chosen there. A `parallel` key adds the number of independent units
+ * threads; all that changes bits is chosen there. On a machine of several kinds of cores it names the
+ * fastest that the process may use, since a team has cores of that kind whatever its size: bits then do
+ * not depend on the number of threads. A `parallel` key adds the number of independent units
  * (batch entries times key heads), threads and topology, and only decides who computes a piece.
  */
 #ifndef ATTUNE_TUNER_ENTRY_H
@@ -35,7 +37,7 @@ enum attune_key_isa {
 };
 
 /* Words of 32 bits and no padding: compared and hashed as memory. Zero what a kind does not have
- * (start from {0}): dot has d, tanh a, lstm a and n; units, threads and topology are parallel only. */
+ * (start from {0}): dot has d, tanh a, lstm a and n; units and threads are parallel only. */
 struct attune_key {
     int32_t tier, score, mask, isa;
     int32_t dtype_q, dtype_k, dtype_v; /* numbers of enum attune_dtype: f32, f16, bf16, i8 */
@@ -45,7 +47,8 @@ struct attune_key {
     int32_t class_q, class_k; /* attune_key_class() of T_q and of T_k */
     int32_t class_units;      /* of batch entries times key heads */
     int32_t threads;
-    uint32_t topology; /* attune_fingerprint_topology() */
+    uint32_t cores; /* core: attune_fingerprint_kind(), 0 where cores are of one kind;
+                       parallel: attune_fingerprint_topology() */
 };
 
 #define ATTUNE_KEY_WIDTH_MAX (1 << 20) /* d, e, a, n and group: larger ones are entered as this */
@@ -72,13 +75,14 @@ uint64_t attune_key_hash(const struct attune_key *key);
 int attune_key_compare(const struct attune_key *a, const struct attune_key *b);
 /* How far two problems are apart, in eighths of an octave added up over lengths, widths (which count
  * twice) and group; -1 where they cannot be compared: another tier, score, type, mask, instruction set,
- * thread count or topology, prepared or not, few rows or many. */
+ * thread count, kind of core or topology, prepared or not, few rows or many. */
 int32_t attune_key_distance(const struct attune_key *a, const struct attune_key *b);
 
-/* "core dot q=f32 k=f32 v=f32 d=64 e=64 tq=1024 tk=1024 group=1 mask=causal isa=avx512 prepared=0".
- * Returns the full length, like snprintf. */
+/* "core dot q=f32 k=f32 v=f32 d=64 e=64 tq=1024 tk=1024 group=1 mask=causal isa=avx512 prepared=0", and
+ * " kind=5f0c11d2" where there are several kinds of cores. Returns the full length, like snprintf. */
 size_t attune_key_format(const struct attune_key *key, char *text, size_t size);
-/* Fields after the first two words may come in any order, each exactly once. 0, or -1 and *fault. */
+/* Fields after the first two words may come in any order, each exactly once; kind may be absent. 0, or
+ * -1 and *fault. */
 int attune_key_parse(const char *text, size_t length, struct attune_key *key,
                      struct attune_fault *fault);
 /* What parse checks, of a key that was filled in. */

@@ -19,8 +19,8 @@ static const char *const isa_words[] = {"scalar", "avx2", "avx512", "neon", NULL
 static const char *const dtype_words[] = {"", "f32", "f16", "bf16", "i8", NULL};
 
 /* Which keys have a field. */
-enum { DOT = 1, TANH = 2, LSTM = 4, ANY = DOT | TANH | LSTM, PARALLEL = 8 };
-enum form { NUMBER, LENGTH_CLASS, DIGEST };
+enum { DOT = 1, TANH = 2, LSTM = 4, ANY = DOT | TANH | LSTM, PARALLEL = 8, CORE = 16 };
+enum form { NUMBER, LENGTH_CLASS, DIGEST, DIGEST_OR_NONE /* 0 is not written */ };
 
 static const struct key_field {
     const char *name;
@@ -46,7 +46,8 @@ static const struct key_field {
     {"prepared", AT(prepared), ANY, NUMBER, NULL, 0, 1},
     {"units", AT(class_units), PARALLEL, LENGTH_CLASS, NULL, 0, ATTUNE_KEY_CLASS_MAX},
     {"threads", AT(threads), PARALLEL, NUMBER, NULL, 1, ATTUNE_KEY_THREADS_MAX},
-    {"topology", AT(topology), PARALLEL, DIGEST, NULL, 0, 0},
+    {"topology", AT(cores), PARALLEL, DIGEST, NULL, 0, 0},
+    {"kind", AT(cores), CORE, DIGEST_OR_NONE, NULL, 0, 0},
 #undef AT
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
@@ -60,8 +61,8 @@ static int32_t get(const struct attune_key *key, const struct key_field *field)
 
 static int has(const struct attune_key *key, const struct key_field *field)
 {
-    const unsigned kind = (1u << key->score) | (key->tier == ATTUNE_KEY_PARALLEL ? PARALLEL : 0u);
-    return (field->of & kind) != 0;
+    const unsigned tier = key->tier == ATTUNE_KEY_PARALLEL ? PARALLEL : CORE;
+    return (field->of & (1u << key->score | tier)) != 0;
 }
 
 /* floor(2^bits * log2(x)), bits <= 3: the fraction comes from squaring, a binary digit each time. */
@@ -169,7 +170,7 @@ int32_t attune_key_distance(const struct attune_key *a, const struct attune_key 
 {
     if (a->tier != b->tier || a->score != b->score || a->mask != b->mask || a->isa != b->isa ||
         a->dtype_q != b->dtype_q || a->dtype_k != b->dtype_k || a->dtype_v != b->dtype_v ||
-        a->prepared != b->prepared || a->threads != b->threads || a->topology != b->topology ||
+        a->prepared != b->prepared || a->threads != b->threads || a->cores != b->cores ||
         few_rows(a) != few_rows(b))
         return -1;
     const int32_t lengths = abs(a->class_q - b->class_q) + abs(a->class_k - b->class_k) +
@@ -189,10 +190,12 @@ size_t attune_key_format(const struct attune_key *key, char *text, size_t size)
         if (!has(key, field))
             continue;
         const int32_t value = get(key, field);
+        if (field->form == DIGEST_OR_NONE && value == 0)
+            continue;
         attune_text_append(text, size, &length, " %s=", field->name);
         if (field->words != NULL)
             attune_text_append(text, size, &length, "%s", field->words[value]);
-        else if (field->form == DIGEST)
+        else if (field->form >= DIGEST)
             attune_text_append(text, size, &length, "%08x", (unsigned)value);
         else
             attune_text_append(text, size, &length, "%lld",
@@ -232,10 +235,10 @@ static int parse_value(const struct key_field *field, struct attune_span text,
         value = find_word(field->words, text);
         if (value < 0)
             return word_fault(field->name, text, field->words, fault);
-    } else if (field->form == DIGEST) {
-        if (!attune_span_hex(text, &digest))
-            return attune_fault_set(fault, 0, "%s: \"%.*s\" is not eight digits 0-9a-f", field->name,
-                                    ATTUNE_SPAN(text));
+    } else if (field->form >= DIGEST) {
+        if (!attune_span_hex(text, &digest) || (field->form == DIGEST_OR_NONE && digest == 0))
+            return attune_fault_set(fault, 0, "%s: \"%.*s\" is not eight digits 0-9a-f%s", field->name,
+                                    ATTUNE_SPAN(text), field->form == DIGEST ? "" : ", not all 0");
         memcpy(&value, &digest, sizeof value);
     } else if (field->form == LENGTH_CLASS) {
         if (attune_span_integer(text, 1, INT64_C(1) << ATTUNE_KEY_CLASS_MAX / 2, &number))
@@ -289,7 +292,7 @@ int attune_key_parse(const char *text, size_t length, struct attune_key *key,
         if (parse_field(word, key, &seen, fault) != 0)
             return -1;
     for (int i = 0; i < FIELDS; i++)
-        if (has(key, &fields[i]) && !(seen >> i & 1u))
+        if (has(key, &fields[i]) && fields[i].form != DIGEST_OR_NONE && !(seen >> i & 1u))
             return attune_fault_set(fault, 0, "%s: missing, a %s %s key has it", fields[i].name,
                                     tier_words[key->tier], score_words[key->score]);
     return 0;
@@ -304,7 +307,7 @@ int attune_key_check(const struct attune_key *key, struct attune_fault *fault)
     for (int i = 0; i < FIELDS; i++) {
         const struct key_field *field = &fields[i];
         const int32_t value = get(key, field);
-        if (field->form == DIGEST && has(key, field))
+        if (field->form >= DIGEST) /* one word, of either tier */
             continue;
         if (!has(key, field) && value != 0)
             return attune_fault_set(fault, 0, "%s: %d, but a %s %s key has none", field->name, value,

@@ -55,17 +55,48 @@ void attune_fingerprint_of(const struct attune_cpu *cpu, const struct attune_top
     fingerprint->topology = attune_fingerprint_topology(topology);
 }
 
+static uint32_t fold(const char *text)
+{
+    const uint64_t hash = digest_of(text);
+    return (uint32_t)(hash ^ hash >> 32);
+}
+
+uint32_t attune_fingerprint_kind(const struct attune_topology *topology)
+{
+    const struct attune_cache_level *levels[] = {&topology->l1d, &topology->l2, &topology->l3};
+    char text[160];
+    size_t length = 0;
+    if (topology->kinds < 2)
+        return 0;
+    attune_text_append(text, sizeof text, &length, "%d/%s", topology->rank, topology->type);
+    for (int i = 0; i < 3; i++)
+        attune_text_append(text, sizeof text, &length, "/%lld/%d", (long long)levels[i]->size,
+                           levels[i]->ways);
+    const uint32_t digest = fold(text);
+    return digest != 0 ? digest : 1;
+}
+
+/* How many of the allowed cores are of which kind; nothing on a machine of one kind. */
+static void append_kinds(char *text, size_t size, size_t *length)
+{
+    const struct attune_topology *kind;
+    for (int i = 0; (kind = attune_topology_of_kind(i)) != NULL && kind->kinds > 1; i++)
+        attune_text_append(text, size, length, "/%08x:%d", (unsigned)attune_fingerprint_kind(kind),
+                           attune_topology_kind_cores(i));
+}
+
 uint32_t attune_fingerprint_topology(const struct attune_topology *topology)
 {
-    char text[256];
+    char text[384];
     size_t length = 0;
     attune_text_append(text, sizeof text, &length, "%d/%d/%d/%d/%d/%d/%d/%d/%d/%d/%d",
                        topology->logical, topology->cores, topology->packages, topology->numa_nodes,
                        topology->kinds, topology->allowed, topology->allowed_cores,
                        topology->bound_by_user, topology->l1d.shared, topology->l2.shared,
                        topology->l3.shared);
-    const uint64_t hash = digest_of(text);
-    return (uint32_t)(hash ^ hash >> 32);
+    if (topology->kinds > 1)
+        append_kinds(text, sizeof text, &length);
+    return fold(text);
 }
 
 static struct attune_fingerprint machine;
@@ -73,7 +104,8 @@ static pthread_once_t machine_once = PTHREAD_ONCE_INIT;
 
 static void fill_machine(void)
 {
-    attune_fingerprint_of(attune_cpu_detect(), attune_topology_get(), &machine);
+    attune_fingerprint_of(attune_cpu_detect(), attune_topology_fastest(), &machine);
+    machine.topology = attune_fingerprint_topology(attune_topology_get());
 }
 
 const struct attune_fingerprint *attune_fingerprint_get(void)

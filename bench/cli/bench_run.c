@@ -10,6 +10,7 @@
 #include "arch/topology.h"
 #include "bench/cli/bench.h"
 #include "bench/cli/bench_table.h"
+#include "bench/cli/estimate.h"
 #include "bench/cli/interrupt.h"
 #include "bench/cli/output.h"
 #include "bench/cli/progress.h"
@@ -24,7 +25,9 @@ static const double few_seconds = 0.05;
  * for all cases together too. */
 static const double check_in_budget = 0.1, check_alone = 1, check_most = 10;
 static const double default_seconds = 1, least_seconds = 0.05, most_seconds = 2.5;
-static const double explain_seconds = 0.25;
+static const double explain_seconds = 0.25, landscape_seconds = 8;
+/* What preparing takes, about: bytes of inputs that are filled in a second, and any first run. */
+static const double fill_rate = 5e8, first_run = 0.01;
 
 struct session {
     struct attune_bench *bench;
@@ -37,6 +40,7 @@ struct session {
     int writes; /* the output is open */
     char what[64];
     struct attune_progress progress;
+    struct attune_estimate estimate;
     struct attune_table table;
 };
 
@@ -79,13 +83,19 @@ static void warm_probes(struct session *session)
     session->round_seconds = attune_clock_seconds() - start;
 }
 
+/* `done` of the piece of work that has begun. */
 static int on_step(void *user, double done)
 {
     struct session *session = user;
-    const double all = session->count > 0 ? session->count : 1;
-    attune_progress_step(&session->progress,
-                         (session->batch_first + done * session->batch_count) / all);
+    attune_progress_left(&session->progress,
+                         attune_estimate_left(&session->estimate, done, attune_clock_seconds()));
     return attune_interrupted();
+}
+
+static void begin_work(struct session *session, enum attune_work_sort sort, double seconds)
+{
+    attune_estimate_begin(&session->estimate, sort, seconds, attune_clock_seconds());
+    (void)on_step(session, 0);
 }
 
 /* Trials from `first` on whose cases memory holds together: at least those of one case. */
@@ -119,13 +129,26 @@ static int checked_before(const struct session *session, int index)
     return -1;
 }
 
+static double check_seconds(const struct attune_bench *bench)
+{
+    return bench->budget > 0 ? check_in_budget : fmin(check_alone, check_most / bench->case_count);
+}
+
+/* Seconds that opening a trial takes, by plan. */
+static double opening_seconds(const struct session *session, int index)
+{
+    const struct attune_bench_trial *trial = &session->trials[index];
+    if (index > 0 && session->trials[index - 1].of == trial->of)
+        return first_run;
+    return first_run + check_seconds(session->bench) + attune_bench_case_bytes(trial->of) / fill_rate;
+}
+
 static void open_trial(struct session *session, int index)
 {
     struct attune_bench_trial *trial = &session->trials[index];
     const int before = checked_before(session, index);
-    const double check = session->bench->budget > 0
-                             ? check_in_budget
-                             : fmin(check_alone, check_most / session->bench->case_count);
+    const double check = check_seconds(session->bench);
+    begin_work(session, ATTUNE_PREPARING, opening_seconds(session, index));
     if (index == 0 || session->trials[index - 1].of != trial->of)
         trial->code = attune_bench_open_case(trial->of, &trial->trouble);
     else if (session->trials[index - 1].entry == NULL)
@@ -151,6 +174,37 @@ static double seconds_each(const struct session *session, int count, double limi
     return fmin(most_seconds, fmax(least_seconds, 0.85 * left / (count > 0 ? count : 1)));
 }
 
+/* Seconds that rounds of so many trials take, by plan. */
+static double measuring_seconds(const struct session *session, int count, double limit)
+{
+    return count * seconds_each(session, count, limit) + ROUNDS * session->round_seconds;
+}
+
+/* All of the run, by plan: so that an estimate stands from the first moment on. */
+static void expect_work(struct session *session)
+{
+    const struct attune_bench *bench = session->bench;
+    double preparing = 0;
+    for (int i = 0; i < session->count; i++) {
+        const int surveyed = session->trials[i].of->source != ATTUNE_BENCH_KERNEL;
+        preparing += opening_seconds(session, i);
+        attune_estimate_expect(&session->estimate, ATTUNE_SURVEYING,
+                               surveyed * ((bench->explain != 0) * explain_seconds +
+                                           (bench->landscape != 0) * landscape_seconds));
+    }
+    attune_estimate_expect(&session->estimate, ATTUNE_PREPARING, preparing);
+    attune_estimate_expect(&session->estimate, ATTUNE_MEASURING,
+                           measuring_seconds(session, session->count, bench->budget - preparing));
+}
+
+static void explain_trial(struct session *session, struct attune_bench_trial *trial)
+{
+    if (!session->bench->explain || attune_interrupted() || trial->of->source == ATTUNE_BENCH_KERNEL)
+        return;
+    begin_work(session, ATTUNE_SURVEYING, explain_seconds);
+    attune_explain(&trial->runner, explain_seconds, &trial->explain, &trial->explain_apart);
+}
+
 /* Measures the trials of the batch that are open. */
 static void measure(struct session *session, double limit)
 {
@@ -162,6 +216,7 @@ static void measure(struct session *session, double limit)
             entries[count++] = trial->entry;
     }
     const double seconds = seconds_each(session, count, limit);
+    begin_work(session, ATTUNE_MEASURING, measuring_seconds(session, count, limit));
     const struct attune_rounds_options options = {
         .seconds = seconds,
         .limit = session->bench->budget > 0 ? limit : 0,
@@ -175,9 +230,8 @@ static void measure(struct session *session, double limit)
         struct attune_bench_trial *trial = &session->trials[session->batch_first + i];
         trial->measured = trial->code == 0 && trial->entry &&
                           attune_rounds_figures(trial->entry, &trial->figures);
-        if (trial->measured && session->bench->explain && !attune_interrupted() &&
-            trial->of->source != ATTUNE_BENCH_KERNEL)
-            attune_explain(&trial->runner, explain_seconds, &trial->explain, &trial->explain_apart);
+        if (trial->measured)
+            explain_trial(session, trial);
     }
 }
 
@@ -226,6 +280,7 @@ static int tell_landscape(struct session *session, const struct attune_bench_tri
     struct attune_trouble trouble;
     if (!session->bench->landscape || !trial->measured || trial->of->kernel || attune_interrupted())
         return 0;
+    begin_work(session, ATTUNE_SURVEYING, landscape_seconds);
     int code = attune_bench_landscape(trial, session->machine.id, on_step, session, &landscape,
                                       &trouble);
     attune_progress_clear(&session->progress);
@@ -254,10 +309,8 @@ static void run_batch(struct session *session, int count)
     const double share = left * count / (session->count - first);
     session->batch_first = first;
     session->batch_count = count;
-    for (int i = 0; i < count && !attune_interrupted(); i++) {
-        (void)on_step(session, 0);
+    for (int i = 0; i < count && !attune_interrupted(); i++)
         open_trial(session, first + i);
-    }
     measure(session, share - (attune_clock_seconds() - before));
     attune_progress_clear(&session->progress);
     for (int i = 0; i < count; i++) {
@@ -339,6 +392,7 @@ static void measure_all(struct session *session)
     attune_progress_begin(&session->progress, "bench", session->what);
     attune_table_begin(&session->table, bench, to_stdout ? stderr : stdout);
     warm_probes(session);
+    expect_work(session);
     while (session->done < session->count && !attune_interrupted())
         run_batch(session, batch_size(session, session->done));
     if (!bench->json)

@@ -110,9 +110,8 @@ static int update(attune_cache_change *change, void *user, char **path,
         return attune_trouble_set(trouble, ATTUNE_EXIT_USE, "%s", fault.text);
     if (attune_cache_file_update(*path, flags, change, user, &fault) >= 0)
         return 0;
-    const int code = attune_cache_trouble(trouble, &fault);
-    (void)snprintf(trouble->text, sizeof trouble->text, "%.250s: %.250s", *path, fault.text);
-    return code;
+    return attune_trouble_set(trouble, fault.system != 0 ? ATTUNE_EXIT_SYSTEM : ATTUNE_EXIT_USE,
+                              "%.250s: %.250s", *path, fault.text);
 }
 
 static int import_file(const char *file, int dry, struct attune_trouble *trouble)

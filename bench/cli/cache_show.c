@@ -5,10 +5,21 @@
 #include <time.h>
 
 #include "bench/cli/cache.h"
+#include "bench/cli/json.h"
+
+static const char *place_of(const struct attune_cache_source *source)
+{
+    return source->path != NULL                        ? source->path
+           : source->layer == ATTUNE_LAYER_BUILTIN ? "compiled into the library"
+           : source->layer == ATTUNE_LAYER_SHIPPED ? "given in memory"
+                                                   : "nowhere";
+}
 
 static const char *state_of(const struct attune_cache_source *source)
 {
-    return source->absent ? "no such file" : source->read ? "used" : "not used";
+    return source->absent ? source->path != NULL ? "no such file" : "none is"
+           : source->read ? "used"
+                          : "not used";
 }
 
 void attune_cache_sources_text(const struct attune_cache_sources *sources, FILE *file)
@@ -18,8 +29,8 @@ void attune_cache_sources_text(const struct attune_cache_sources *sources, FILE 
         fprintf(file, "  %-12s no file is read\n", "none");
     for (int i = 0; i < sources->count; i++) {
         const struct attune_cache_source *source = &sources->source[i];
-        fprintf(file, "  %-12s %s: %s", attune_layer_word(source->layer),
-                source->path != NULL ? source->path : "given in memory", state_of(source));
+        fprintf(file, "  %-12s %s: %s", attune_layer_word(source->layer), place_of(source),
+                state_of(source));
         if (source->read)
             fprintf(file, ", %d entries", source->entries);
         if (source->unusable > 0)
@@ -176,10 +187,6 @@ json_t *attune_cache_rows_json(const struct attune_cache_view *view)
 
 int attune_cache_print_json(json_t *object, struct attune_trouble *trouble)
 {
-    if (object == NULL)
-        return attune_trouble_memory(trouble, "the JSON object");
-    const int failed = json_dumpf(object, stdout, JSON_COMPACT);
-    json_decref(object);
-    (void)putchar('\n');
-    return failed == 0 ? 0 : attune_trouble_memory(trouble, "the JSON object");
+    return attune_json_print(object, 17, stdout) ? 0
+                                                 : attune_trouble_memory(trouble, "the JSON object");
 }

@@ -48,7 +48,7 @@ static void judge(struct attune_cache_row *row, const struct attune_cache *cache
     const struct attune_cached *found = attune_cache_find(cache, &line->key);
     row->in_force = found != NULL && found->layer == row->layer;
     if (found != NULL && !row->in_force)
-        (void)snprintf(row->why, sizeof row->why, "the %s file has the same key and comes first",
+        (void)snprintf(row->why, sizeof row->why, "the %s layer has the same key and comes first",
                        attune_layer_word(found->layer));
 }
 
@@ -88,16 +88,29 @@ static int add_document(struct attune_cache_view *view, const struct attune_docu
     return 0;
 }
 
+/* The document behind a source once more: 0 where it can be read. */
+static int parse_source(const struct attune_cache_source *source,
+                        const struct attune_cache_setup *setup, struct attune_document *doc)
+{
+    if (source->path != NULL)
+        return attune_cache_file_parse(source->path, doc, NULL);
+    return setup->builtin_data != NULL
+               ? attune_document_parse(setup->builtin_data, setup->builtin_size, doc, NULL)
+               : -1;
+}
+
 static int open_layers(struct attune_cache_view *view, struct attune_cache *cache)
 {
-    const struct attune_cache_setup setup = {.explicit_path = attune_cache_environment()};
+    struct attune_cache_setup setup = {.explicit_path = attune_cache_environment()};
     int code = 0;
+    setup.builtin_data = attune_cache_builtin(&setup.builtin_size);
     attune_cache_read_layers(cache, &setup, &view->sources);
     for (int i = 0; i < view->sources.count && code == 0; i++) {
         const struct attune_cache_source *source = &view->sources.source[i];
         struct attune_document *doc = &view->documents[view->count++];
-        if (source->path != NULL && attune_cache_file_parse(source->path, doc, NULL) == 0)
-            code = add_document(view, doc, source->path, source->layer, cache);
+        if (parse_source(source, &setup, doc) == 0)
+            code = add_document(view, doc, source->path != NULL ? source->path : "compiled into the library",
+                                source->layer, cache);
     }
     return code;
 }

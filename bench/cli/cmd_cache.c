@@ -36,7 +36,8 @@ static const struct attune_usage usage = {
     .command = "cache",
     .synopsis = "COMMAND [ARGUMENTS]",
     .about = "Tuned choices and the files that keep them. For each problem the first file that has\n"
-             "one is believed: $ATTUNE_CACHE, the user's own, /etc/attune's, the application's.\n",
+             "one is believed: $ATTUNE_CACHE, the user's own, /etc/attune's, the application's,\n"
+             "and what was compiled into the library.\n",
     .more = print_commands,
     .notes = "'attune cache COMMAND --help' tells more of each.\n",
 };
@@ -54,14 +55,14 @@ int attune_command_cache(int argc, char **argv)
     return attune_options_wrong(&usage, "a command must be given");
 }
 
-enum { OPTION_JSON = 256, OPTION_WHY };
+enum { OPTION_JSON = 256, OPTION_WHY, OPTION_ALL };
 static const struct attune_option looking[] = {
     {OPTION_JSON, "json", NULL, "one JSON object instead of text"},
     {OPTION_WHY, "why", "SPEC|FILE", "the chain that leads to this problem's choice"},
 };
 
 struct request {
-    int json;
+    int json, all;
     const char *why;
 };
 
@@ -73,6 +74,7 @@ static int read_request(const struct attune_usage *own, int argc, char **argv, i
     *request = (struct request){0};
     while ((id = attune_options_next(own, argc, argv, &code)) >= 0) {
         request->json |= id == OPTION_JSON;
+        request->all |= id == OPTION_ALL;
         if (id == OPTION_WHY)
             request->why = optarg;
     }
@@ -146,12 +148,15 @@ int attune_cache_inspect(int argc, char **argv)
                 : 0;
 }
 
-/* What is wrong with one file, NULL: nothing. */
+/* What is wrong with one file, or with what was compiled in where `path` is NULL; NULL: nothing. */
 static const char *find_fault(const char *path, struct attune_fault *fault)
 {
     struct attune_document doc;
+    size_t size;
+    const void *builtin = attune_cache_builtin(&size);
     *fault = (struct attune_fault){0};
-    int code = attune_cache_file_parse(path, &doc, fault);
+    int code = path != NULL ? attune_cache_file_parse(path, &doc, fault)
+                            : attune_document_parse(builtin, size, &doc, fault);
     if (code == 0 && attune_document_find(&doc, attune_fingerprint_get()->text) != NULL)
         code = attune_cache_check_document(&doc, fault);
     for (size_t i = 0; i < doc.count && code == 0; i++)
@@ -165,6 +170,8 @@ static int verify_file(const char *path, json_t *list)
 {
     struct attune_fault fault;
     const char *wrong = find_fault(path, &fault);
+    if (path == NULL)
+        path = "compiled into the library";
     if (list != NULL)
         json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "path", path, "sound",
                                               wrong == NULL, "why", wrong != NULL ? wrong : ""));
@@ -179,7 +186,7 @@ static int verify_layers(json_t *list, struct attune_trouble *trouble)
     int wrong = 0;
     const int code = attune_cache_view_open(&view, NULL, trouble);
     for (int i = 0; i < view.sources.count && code == 0; i++)
-        if (view.sources.source[i].path != NULL && !view.sources.source[i].absent)
+        if (!view.sources.source[i].absent)
             wrong |= verify_file(view.sources.source[i].path, list);
     attune_cache_view_free(&view);
     return code != 0 ? code : wrong ? ATTUNE_EXIT_CHECK : ATTUNE_EXIT_FINE;
@@ -215,15 +222,42 @@ int attune_cache_verify(int argc, char **argv)
     return code;
 }
 
+static const struct attune_option finding[] = {
+    {OPTION_JSON, "json", NULL, "one JSON object instead of text, with all places"},
+    {OPTION_ALL, "all", NULL, "every place that plans read"},
+};
+
+/* Where tuning writes, or all places. */
+static int show_path(const char *path, const struct request *request, struct attune_trouble *trouble)
+{
+    struct attune_cache_view view;
+    if (!request->json && !request->all) {
+        (void)puts(path);
+        return 0;
+    }
+    int code = attune_cache_view_open(&view, NULL, trouble);
+    if (code == 0 && request->json)
+        code = attune_cache_print_json(
+            json_pack("{s:s?, s:s, s:s, s:o}", "path", path, "digest", attune_fingerprint_get()->digest,
+                      "machine", attune_fingerprint_get()->text, "layers",
+                      attune_cache_sources_json(&view.sources)),
+            trouble);
+    else if (code == 0)
+        attune_cache_sources_text(&view.sources, stdout);
+    attune_cache_view_free(&view);
+    return code;
+}
+
 int attune_cache_path(int argc, char **argv)
 {
     static const struct attune_usage own = {
         .command = "cache path",
-        .synopsis = "[--json]",
+        .synopsis = "[--all] [--json]",
         .about = "Prints the file that tuning on this machine writes to, there or not: $ATTUNE_CACHE,\n"
-                 "else ${XDG_DATA_HOME:-~/.local/share}/attune/DIGEST.cache.\n",
-        .options = looking,
-        .count = 1,
+                 "else ${XDG_DATA_HOME:-~/.local/share}/attune/DIGEST.cache. With --all, every place\n"
+                 "that plans read, in their order, and what is there.\n",
+        .options = finding,
+        .count = sizeof finding / sizeof *finding,
     };
     const struct attune_cache_setup setup = {.explicit_path = attune_cache_environment()};
     struct request request;
@@ -233,15 +267,10 @@ int attune_cache_path(int argc, char **argv)
     if (code != 0)
         return code > 0 ? code : 0;
     char *path = attune_cache_write_path(&setup, &flags, &fault);
-    if (path == NULL)
+    if (path == NULL && !request.all)
         code = attune_trouble_set(&trouble, ATTUNE_EXIT_USE, "%s", fault.text);
-    else if (request.json)
-        code = attune_cache_print_json(
-            json_pack("{s:s, s:s, s:s}", "path", path, "digest", attune_fingerprint_get()->digest,
-                      "machine", attune_fingerprint_get()->text),
-            &trouble);
     else
-        (void)puts(path);
+        code = show_path(path, &request, &trouble);
     free(path);
     return code ? attune_trouble_report(&trouble, own.command, NULL) : 0;
 }

@@ -57,6 +57,7 @@ static const struct attune_usage usage = {
         "is a tie and the default stays. Each key is saved when it is done: after Ctrl-C (exit code\n"
         "130) the next run goes on where this one ended. Exit code 3: the machine is too busy to\n"
         "measure on, nothing was saved.\n"
+        "Where cores are of several kinds, kernels are tuned for each, on a core of it, the fastest first.\n"
         "The file is ATTUNE_CACHE, or lies in ${XDG_DATA_HOME:-~/.local/share}/attune.\n",
 };
 
@@ -98,16 +99,37 @@ static int progress(void *user, const struct attune_tune_progress *event)
     return interrupted || request->short_of_memory;
 }
 
-static int show(struct request *request, struct attune_trouble *trouble)
+/* What was not done, and why. */
+static void say_rest(const struct request *request, enum attune_status status)
+{
+    const struct attune_tune_show *results = &request->show;
+    const int32_t left = attune_tune_show_left(results);
+    char keys[24];
+    if (request->set.count == 0 && request->only != NULL && request->names > 0)
+        (void)printf("Nothing to tune: --only %s leaves all of these problems out.\n", request->only);
+    else if (results->keys == 0)
+        (void)printf("Nothing to tune: %s.\n",
+                     request->options.missed && request->names == 0
+                         ? "no program that ran with ATTUNE_TUNE=record has asked for a key in vain"
+                         : "these problems have nothing to compute");
+    else if (left > 0)
+        (void)printf("%s left%s: the next run goes on from there.\n", attune_tune_keys(left, keys),
+                     status == ATTUNE_OK ? " when the time was over (--budget)" : "");
+    else if (results->measured == 0)
+        (void)printf("%s tuned for this machine already; nothing to do (--full measures longer, --force "
+                     "again).\n",
+                     results->known == 1 ? "The key is" : "All keys are");
+}
+
+static int show(struct request *request, enum attune_status status, struct attune_trouble *trouble)
 {
     struct attune_tune_show *results = &request->show;
     if (request->json)
         return attune_tune_show_json(results, stdout) ? 0
                                                       : attune_trouble_memory(trouble, "the JSON object");
     attune_tune_show_table(results, stdout);
-    if (results->measured == 0 && results->known > 0)
-        (void)printf("All %d keys are tuned for this machine already; nothing to do (--full measures "
-                     "longer, --force again).\n", results->known);
+    if (status == ATTUNE_OK || status == ATTUNE_ERROR_CANCELLED || status == ATTUNE_ERROR_UNFIT)
+        say_rest(request, status);
     return 0;
 }
 
@@ -116,7 +138,7 @@ static int exit_code(enum attune_status status, struct attune_trouble *trouble)
     const int code = attune_trouble_status(trouble, status);
     if (status == ATTUNE_ERROR_CANCELLED)
         return attune_trouble_set(trouble, ATTUNE_EXIT_INTERRUPTED,
-                                  "interrupted; what is done is kept, the next run goes on from there");
+                                  "interrupted; what is done is kept");
     if (status == ATTUNE_ERROR_UNFIT)
         trouble->code = ATTUNE_EXIT_MACHINE;
     return status == ATTUNE_ERROR_UNFIT ? ATTUNE_EXIT_MACHINE : code;
@@ -133,14 +155,14 @@ static int tune(struct request *request, struct attune_trouble *trouble)
     request->options.progress = progress;
     request->options.user = request;
     catch_interruption();
-    attune_tune_show_begin(&request->show, request->json);
+    attune_tune_show_begin(&request->show, request->options.seconds, request->json);
     status = attune_tune(context, request->set.problem, request->set.count, &request->options);
     if (request->short_of_memory)
         status = ATTUNE_ERROR_NO_MEMORY;
     int code = status == ATTUNE_OK ? 0 : exit_code(status, trouble);
     attune_context_release(context);
     struct attune_trouble later;
-    const int shown = show(request, &later);
+    const int shown = show(request, status, &later);
     if (code == 0 && shown != 0) {
         *trouble = later;
         code = shown;
@@ -234,6 +256,9 @@ int attune_command_tune(int argc, char **argv)
         return code;
     if (optind < argc)
         return attune_options_wrong(&usage, "'%s' is no option", argv[optind]);
+    if (request.only != NULL && request.options.missed)
+        return attune_options_wrong(&usage, "--only: the keys of --from-missed have no mechanism to tell "
+                                            "them by");
     if (request.budget == 0 && request.options.effort != ATTUNE_TUNE_FULL)
         request.budget = DEFAULT_BUDGET;
     request.options.seconds = (double)request.budget;

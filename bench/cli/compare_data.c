@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bench/cli/compare.h"
+#include "bench/cli/json.h"
 
 static json_t *number(double value)
 {
@@ -85,12 +86,7 @@ int attune_compare_json(const struct attune_comparison *comparison, FILE *file)
     json_t *object = json_pack("{s:o, s:o, s:o, s:o}", "columns", columns_json(comparison), "rows",
                                rows_json(comparison), "means", means_json(comparison),
                                "not_compared", notes);
-    if (!object)
-        return 0;
-    const int failed = json_dumpf(object, file, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    json_decref(object);
-    fputc('\n', file);
-    return failed == 0;
+    return attune_json_print(object, 9, file);
 }
 
 /* A field of CSV: quoted where it has to be. */

@@ -7,6 +7,7 @@
 
 #include "bench/cli/cache.h"
 #include "bench/cli/info.h"
+#include "bench/cli/json.h"
 #include "bench/machine.h"
 
 static json_t *cpu_json(const struct attune_info *info)
@@ -17,6 +18,27 @@ static json_t *cpu_json(const struct attune_info *info)
                      (int)cpu->stepping, "detected", attune_machine_features(cpu->listed), "usable",
                      attune_machine_features(cpu->usable), "masked",
                      attune_machine_features(cpu->usable & ~info->features));
+}
+
+/* Each kind of core that the process may use, fastest first, by the word that keys of its tuned choices
+ * have: "" where the machine has one kind. */
+static json_t *kinds_json(void)
+{
+    json_t *list = json_array();
+    const struct attune_topology *kind;
+    int faster = 0;
+    for (int i = 0; (kind = attune_topology_of_kind(i)) != NULL; i++) {
+        const uint32_t digest = attune_fingerprint_kind(kind);
+        char word[9] = "";
+        if (digest != 0)
+            snprintf(word, sizeof word, "%08x", (unsigned)digest);
+        const int cores = attune_topology_kind_cores(i);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:o}", "kind", word, "type", kind->type,
+                                              "cores", cores - faster, "caches",
+                                              attune_machine_caches(kind)));
+        faster = cores;
+    }
+    return list;
 }
 
 static json_t *kernels_json(const struct attune_info *info)
@@ -35,29 +57,19 @@ static json_t *kernels_json(const struct attune_info *info)
     return list;
 }
 
-static int print_object(json_t *object, FILE *file)
-{
-    if (!object)
-        return 0;
-    const int failed = json_dumpf(object, file, JSON_COMPACT);
-    json_decref(object);
-    fputc('\n', file);
-    return failed == 0;
-}
-
 int attune_info_json(const struct attune_info *info, FILE *file)
 {
     const struct attune_topology *topology = info->topology;
     char version[32];
     snprintf(version, sizeof version, "%d.%d.%d", ATTUNE_VERSION_MAJOR, ATTUNE_VERSION_MINOR,
              ATTUNE_VERSION_PATCH);
-    return print_object(
-        json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "version", version, "cpu", cpu_json(info),
+    return attune_json_print(
+        json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "version", version, "cpu", cpu_json(info),
                   "max_isa", info->max_isa, "caches", attune_machine_caches(topology), "topology",
-                  attune_machine_topology(topology), "tuned",
+                  attune_machine_topology(topology), "core_kinds", kinds_json(), "tuned",
                   attune_cache_sources_json(&info->context->cache_sources), "kernels",
                   kernels_json(info)),
-        file);
+        17, file);
 }
 
 int attune_info_explain_json(const struct attune_explanation *explanation, FILE *file)
@@ -80,5 +92,5 @@ int attune_info_explain_json(const struct attune_explanation *explanation, FILE 
         (json_int_t)attune_plan_workspace_size(plan), "prepared_size",
         (json_int_t)attune_plan_prepared_size(plan));
     free(kernels);
-    return print_object(object, file);
+    return attune_json_print(object, 17, file);
 }

@@ -57,6 +57,22 @@ static void print_cache(const char *name, const struct attune_cache_level *level
     fputc('\n', file);
 }
 
+/* Each kind of core that the process may use, by the word that keys of its tuned choices have. */
+static void print_kinds(FILE *file)
+{
+    const struct attune_topology *kind;
+    int faster = 0;
+    for (int i = 0; (kind = attune_topology_of_kind(i)) != NULL && kind->kinds > 1; i++) {
+        char l1[24], l2[24], l3[24];
+        const int cores = attune_topology_kind_cores(i);
+        fprintf(file, "  %-12s kind=%08x: %d%s%s core%s, L1 data %s, L2 %s, L3 %s\n", "",
+                (unsigned)attune_fingerprint_kind(kind), cores - faster, kind->type[0] ? " " : "",
+                kind->type, cores - faster == 1 ? "" : "s", binary_size((double)kind->l1d.size, l1),
+                binary_size((double)kind->l2.size, l2), binary_size((double)kind->l3.size, l3));
+        faster = cores;
+    }
+}
+
 static void print_topology(const struct attune_topology *topology, FILE *file)
 {
     char memory[24];
@@ -73,6 +89,7 @@ static void print_topology(const struct attune_topology *topology, FILE *file)
     fprintf(file, "  %-12s %d CPUs on %d cores%s\n", "allowed", topology->allowed,
             topology->allowed_cores,
             topology->bound_by_user ? ", bound by the environment: threads are not pinned" : "");
+    print_kinds(file);
 }
 
 static void print_kernels(const struct attune_info *info, FILE *file)

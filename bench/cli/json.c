@@ -128,3 +128,15 @@ const char *attune_json_show(const json_t *value, char *text, size_t size)
     text[length] = '\0';
     return text;
 }
+
+int attune_json_print(json_t *object, int digits, FILE *file)
+{
+    char *text = object != NULL ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION((size_t)digits))
+                                : NULL;
+    json_decref(object);
+    if (text == NULL)
+        return 0;
+    (void)fprintf(file, "%s\n", text);
+    free(text);
+    return 1;
+}

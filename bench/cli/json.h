@@ -6,6 +6,8 @@
 #ifndef ATTUNE_BENCH_CLI_JSON_H
 #define ATTUNE_BENCH_CLI_JSON_H
 
+#include <stdio.h>
+
 #include <jansson.h>
 
 #include "bench/cli/command.h"
@@ -17,6 +19,9 @@ json_t *attune_json_parse(const char *text, size_t length, const char *what,
 int attune_json_integer(const json_t *value, int64_t *number);
 /* A number of either kind; JSON has no other than finite ones. Returns 1. */
 int attune_json_number(const json_t *value, double *number);
+/* An object, NULL where memory was short, on a line of its own; consumes it. 0: memory is short. A `file`
+ * that cannot be written is noticed by who closes it. */
+int attune_json_print(json_t *object, int digits, FILE *file);
 /* The text of a short value ("true", "1.5", "[...]") for a message. Never fails. */
 const char *attune_json_show(const json_t *value, char *text, size_t size);
 

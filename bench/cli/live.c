@@ -12,6 +12,7 @@
 #include "bench/cli/compare.h"
 #include "bench/cli/grid.h"
 #include "bench/cli/interrupt.h"
+#include "bench/cli/json.h"
 #include "bench/cli/live_side.h"
 #include "bench/cli/progress.h"
 #include "tuner/statistics.h"
@@ -128,9 +129,7 @@ static struct attune_ratio decide(const struct contest *contest, double effect)
     struct attune_ratio ratio = {.estimate = exp(-slower.median),
                                  .low = exp(-slower.high),
                                  .high = exp(-slower.low)};
-    ratio.verdict = ratio.low > 1 + effect         ? ATTUNE_FASTER
-                    : ratio.high < 1 / (1 + effect) ? ATTUNE_SLOWER
-                                                    : ATTUNE_SAME;
+    ratio.verdict = attune_difference_of(&ratio, effect);
     return ratio;
 }
 
@@ -197,10 +196,8 @@ static int tell_json(const struct match *match, struct attune_live_outcome *outc
             contest->fastest[0], "b_s", contest->fastest[1], "speedup", ratio.estimate, "low",
             ratio.low, "high", ratio.high, "launches", contest->launches, "verdict",
             attune_difference_word(ratio.verdict));
-        if (!object || json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0)
+        if (!attune_json_print(object, 9, stdout))
             return 0;
-        json_decref(object);
-        (void)putchar('\n');
     }
     return 1;
 }

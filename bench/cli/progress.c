@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Draws the bar. The estimate is the time taken so far, by the part that is done.
+ * Draws the bar. The estimate is the caller's, or the time taken so far by the part that is done.
  */
 #include "bench/cli/progress.h"
 
@@ -18,12 +18,13 @@ static const double redraw = 0.1, plain = 15;
 void attune_progress_begin(struct attune_progress *progress, const char *command, const char *what)
 {
     const double now = attune_clock_seconds();
+    const int terminal = isatty(STDERR_FILENO) != 0;
     *progress = (struct attune_progress){.command = command,
                                          .what = what,
-                                         .terminal = isatty(STDERR_FILENO) != 0,
+                                         .terminal = terminal,
                                          .color = attune_color_wanted(stderr),
                                          .start = now,
-                                         .shown = now};
+                                         .shown = terminal ? now - redraw : now};
 }
 
 static void draw(struct attune_progress *progress, double done, double left)
@@ -41,18 +42,32 @@ static void draw(struct attune_progress *progress, double done, double left)
     progress->drawn = 1;
 }
 
-void attune_progress_step(struct attune_progress *progress, double done)
+static void show(struct attune_progress *progress, double now, double done, double left)
 {
-    const double now = attune_clock_seconds(), taken = now - progress->start;
-    if (now - progress->shown < (progress->terminal ? redraw : plain) || !(done > 0))
+    const double taken = now - progress->start;
+    if (now - progress->shown < (progress->terminal ? redraw : plain))
         return;
     progress->shown = now;
     if (progress->terminal)
-        draw(progress, done, taken / done - taken);
+        draw(progress, done, left);
     else
         fprintf(stderr, "attune %s: %s, %.0f %% after %.0f s\n", progress->command, progress->what,
                 100 * done, taken);
     fflush(stderr);
+}
+
+void attune_progress_step(struct attune_progress *progress, double done)
+{
+    const double now = attune_clock_seconds(), taken = now - progress->start;
+    if (done > 0)
+        show(progress, now, done, taken / done - taken);
+}
+
+void attune_progress_left(struct attune_progress *progress, double left)
+{
+    const double now = attune_clock_seconds(), taken = now - progress->start;
+    if (taken + left > 0)
+        show(progress, now, taken / (taken + left), left);
 }
 
 void attune_progress_clear(struct attune_progress *progress)

@@ -15,8 +15,10 @@ struct attune_progress {
 
 void attune_progress_begin(struct attune_progress *progress, const char *command,
                            const char *what);
-/* `done` from 0 to 1. Draws at most ten times a second. */
+/* `done` from 0 to 1, in proportion to time. Draws at most ten times a second. */
 void attune_progress_step(struct attune_progress *progress, double done);
+/* The same, of who knows how many seconds are left. */
+void attune_progress_left(struct attune_progress *progress, double left);
 /* Takes the bar away, so that something can be printed. */
 void attune_progress_clear(struct attune_progress *progress);
 

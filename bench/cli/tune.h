@@ -40,13 +40,19 @@ struct attune_tune_row {
 struct attune_tune_show {
     int bar;    /* a progress bar on a terminal, else a line a key */
     int quiet;  /* neither */
-    double begun;
+    double begun, limit; /* seconds; limit: that no key is begun after, 0: none */
+    double first;        /* when the first key was begun, 0: none was */
     struct attune_tune_row *row;
     int32_t count, capacity, known, measured;
+    int32_t keys;  /* in all */
     int32_t width; /* of the bar's last line, to be overwritten */
 };
 
-void attune_tune_show_begin(struct attune_tune_show *show, int quiet);
+void attune_tune_show_begin(struct attune_tune_show *show, double limit, int quiet);
+/* Keys that a run that was cut short has not come to. */
+int32_t attune_tune_show_left(const struct attune_tune_show *show);
+/* "1 key", "12 keys". */
+const char *attune_tune_keys(int32_t count, char text[24]);
 /* Notes an event and moves the bar, or prints a line, on standard error. 0 when memory is short. */
 int attune_tune_show_event(struct attune_tune_show *show, const struct attune_tune_progress *event);
 /* The table of results, or what would be tuned, on `file`. */

@@ -113,7 +113,7 @@ int attune_tune_set_spec(struct attune_tune_set *set, const char *spec, const ch
     return code ? code : add(set, &problem, only, trouble);
 }
 
-static int read_list(struct attune_tune_set *set, FILE *file, const char *only,
+static int read_list(struct attune_tune_set *set, FILE *file, const char *only, int *specs,
                      struct attune_trouble *trouble)
 {
     char *line = NULL;
@@ -126,11 +126,14 @@ static int read_list(struct attune_tune_set *set, FILE *file, const char *only,
         if (spec[0] == '\0')
             continue;
         struct attune_trouble inner;
+        ++*specs;
         code = attune_tune_set_spec(set, spec, only, &inner);
         if (code)
             (void)attune_trouble_set(trouble, (enum attune_exit)code, "line %d: %.400s", number,
                                      inner.text);
     }
+    if (code == 0 && ferror(file))
+        code = attune_trouble_set(trouble, ATTUNE_EXIT_USE, "cannot be read: %s", strerror(errno));
     free(line);
     return code;
 }
@@ -152,8 +155,11 @@ int attune_tune_set_file(struct attune_tune_set *set, const char *path, const ch
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return attune_trouble_set(trouble, ATTUNE_EXIT_USE, "cannot be read: %s", strerror(errno));
-    const int code = read_list(set, file, only, trouble);
+    int specs = 0;
+    int code = read_list(set, file, only, &specs, trouble);
     (void)fclose(file);
+    if (code == 0 && specs == 0)
+        code = attune_trouble_set(trouble, ATTUNE_EXIT_USE, "holds no SPEC");
     return code;
 }
 

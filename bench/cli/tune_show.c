@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "bench/cli/json.h"
 #include "bench/cli/tune.h"
 #include "tuner/measure.h"
 
@@ -19,29 +20,43 @@ static const char *event_word(int32_t event)
     return words[event];
 }
 
-void attune_tune_show_begin(struct attune_tune_show *show, int quiet)
+const char *attune_tune_keys(int32_t count, char text[24])
+{
+    (void)snprintf(text, 24, "%d key%s", count, count == 1 ? "" : "s");
+    return text;
+}
+
+void attune_tune_show_begin(struct attune_tune_show *show, double limit, int quiet)
 {
     const char *terminal = getenv("TERM");
-    *show = (struct attune_tune_show){.quiet = quiet, .begun = attune_clock_seconds()};
+    *show = (struct attune_tune_show){.quiet = quiet, .begun = attune_clock_seconds(), .limit = limit};
     show->bar = attune_terminal_width(stderr) >= 60 && getenv("CI") == NULL && terminal != NULL &&
                 strcmp(terminal, "dumb") != 0;
 }
 
 /* ---- Progress. ---- */
 
+/* Seconds: as long a key as those before, until the time is over. */
+static double seconds_left(const struct attune_tune_show *show, const struct attune_tune_progress *event)
+{
+    const double now = attune_clock_seconds(), a_key = (now - show->first) / show->measured;
+    const double left = a_key * (event->count - event->index);
+    return show->limit > 0 ? fmin(left, fmax(show->begun + show->limit - now, 0) + a_key) : left;
+}
+
 static void draw_bar(struct attune_tune_show *show, const struct attune_tune_progress *event)
 {
     char line[256], bar[21];
     const int columns = attune_terminal_width(stderr), done = event->index;
     const double elapsed = attune_clock_seconds() - show->begun;
-    const double left = show->measured > 0 ? elapsed / show->measured * (event->count - done) : 0;
     for (int i = 0; i < 20; i++)
         bar[i] = i < 20 * done / event->count ? '=' : i == 20 * done / event->count ? '>' : ' ';
     bar[20] = '\0';
     int length = snprintf(line, sizeof line, "[%s] %d/%d keys, %.0f s, ", bar, done + 1, event->count,
                           elapsed);
     if (show->measured > 0)
-        length += snprintf(line + length, sizeof line - (size_t)length, "~%.0f s left  ", left);
+        length += snprintf(line + length, sizeof line - (size_t)length, "~%.0f s left  ",
+                           seconds_left(show, event));
     (void)snprintf(line + length, sizeof line - (size_t)length, " %.120s", event->key);
     length = (int)strlen(line);
     length = length < columns ? length : columns - 1;
@@ -91,8 +106,11 @@ static int add_row(struct attune_tune_show *show, const struct attune_tune_progr
 
 int attune_tune_show_event(struct attune_tune_show *show, const struct attune_tune_progress *event)
 {
+    show->keys = event->count;
     if (event->event == ATTUNE_TUNE_KNOWN)
         show->known++;
+    if (event->event == ATTUNE_TUNE_BEGUN && !(show->first > 0))
+        show->first = attune_clock_seconds();
     if (event->event == ATTUNE_TUNE_BEGUN && !show->quiet && show->bar)
         draw_bar(show, event);
     if (event->event == ATTUNE_TUNE_BEGUN)
@@ -118,6 +136,11 @@ void attune_tune_show_free(struct attune_tune_show *show)
 }
 
 /* ---- The end. ---- */
+
+int32_t attune_tune_show_left(const struct attune_tune_show *show)
+{
+    return show->keys - show->known - show->measured;
+}
 
 static int is_result(const struct attune_tune_row *row)
 {
@@ -156,14 +179,15 @@ static void print_open(const struct attune_tune_show *show, FILE *file)
         (void)fprintf(file, "Tuning longer would gain nothing that shows: no tie is open.\n");
     else
         (void)fprintf(file,
-                      "%d ties are open: candidates up to %.1f %% faster were not surely so; --full, or a "
+                      "%d tie%s open: candidates up to %.1f %% faster were not surely so; --full, or a "
                       "quieter machine, decides.\n",
-                      open, 100 * (most - 1));
+                      open, open == 1 ? " is" : "s are", 100 * (most - 1));
 }
 
 void attune_tune_show_table(struct attune_tune_show *show, FILE *file)
 {
     clear_bar(show);
+    char keys[24];
     double sum = 0, best = 1;
     int wins = 0, ties = 0;
     for (int32_t i = 0; i < show->count; i++) {
@@ -179,12 +203,13 @@ void attune_tune_show_table(struct attune_tune_show *show, FILE *file)
     if (wins + ties == 0)
         return;
     (void)fprintf(file,
-                  "%d keys in %.0f s: %d faster than the default (all keys %.3fx on the geometric "
+                  "%s in %.1f s: %d faster than the default (all keys %.3fx on the geometric "
                   "mean, best %.3fx), %d unchanged",
-                  wins + ties, attune_clock_seconds() - show->begun, wins,
+                  attune_tune_keys(wins + ties, keys), attune_clock_seconds() - show->begun, wins,
                   exp(sum / (wins + ties)), best, ties);
     (void)fprintf(file, show->known > 0 ? ", %d known before.\n" : ".\n", show->known);
-    print_open(show, file);
+    if (attune_tune_show_left(show) == 0)
+        print_open(show, file);
 }
 
 static json_t *row_object(const struct attune_tune_row *row)
@@ -210,14 +235,10 @@ int attune_tune_show_json(const struct attune_tune_show *show, FILE *file)
     int fine = keys != NULL;
     for (int32_t i = 0; i < show->count && fine; i++)
         fine = json_array_append_new(keys, row_object(&show->row[i])) == 0;
-    json_t *all = fine ? json_pack("{s:s, s:i, s:f, s:O}", "schema", "attune-tune/1", "known",
-                                   show->known, "seconds", attune_clock_seconds() - show->begun,
-                                   "keys", keys)
+    json_t *all = fine ? json_pack("{s:s, s:i, s:i, s:f, s:O}", "schema", "attune-tune/1", "known",
+                                   show->known, "left", (int)attune_tune_show_left(show), "seconds",
+                                   attune_clock_seconds() - show->begun, "keys", keys)
                        : NULL;
     json_decref(keys);
-    fine = all != NULL && json_dumpf(all, file, JSON_COMPACT | JSON_REAL_PRECISION(6)) == 0;
-    if (fine)
-        (void)fputc('\n', file);
-    json_decref(all);
-    return fine;
+    return attune_json_print(all, 6, file);
 }

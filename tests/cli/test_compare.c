@@ -183,6 +183,29 @@ Test(compare, noise_of_the_runs_widens_the_interval, .init = setup, .fini = tear
     }
 }
 
+/* Of many equal cases some have an interval that just misses 1: that is no difference, as with --live. */
+Test(compare, an_interval_that_just_misses_1_decides_nothing, .init = setup, .fini = teardown)
+{
+    int count[3] = {0};
+    make(0, &(struct made){.id = "a", .hardware = "h", .seconds = 1e-3, .roof = 1e9}, 0);
+    for (int i = -80; i <= 80; i++) {
+        struct attune_comparison comparison;
+        make(1, &(struct made){.id = "b", .hardware = "h", .seconds = 1e-3 * (1 + i * 1e-3),
+                               .roof = 1e9}, 0);
+        const struct attune_ratio ratio = compare(&comparison)->ratio;
+        const int faster = ratio.low > 1.015, slower = ratio.high < 1 / 1.015;
+        cr_expect_eq(ratio.verdict, faster   ? ATTUNE_FASTER
+                                    : slower ? ATTUNE_SLOWER
+                                             : ATTUNE_SAME,
+                     "%.3f [%.3f, %.3f]", ratio.estimate, ratio.low, ratio.high);
+        count[0] += faster || slower;
+        count[1] += !faster && !slower && (ratio.low > 1 || ratio.high < 1);
+        count[2] += ratio.low <= 1 && ratio.high >= 1;
+        attune_comparison_free(&comparison);
+    }
+    cr_expect(count[0] > 20 && count[1] > 10 && count[2] > 10, "%d %d %d", count[0], count[1], count[2]);
+}
+
 Test(compare, what_did_not_settle_decides_nothing, .init = setup, .fini = teardown)
 {
     struct attune_comparison comparison;

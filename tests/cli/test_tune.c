@@ -68,6 +68,21 @@ Test(tune, json_is_one_object, .timeout = 120)
     json_decref(object);
 }
 
+/* More than a buffer: it is the output that fails, not memory. */
+Test(tune, a_full_disk_behind_json_is_told)
+{
+    const char *said = cli_folder_path(&folder, "said");
+    char line[256], text[256] = "";
+    (void)snprintf(line, sizeof line, ATTUNE_COMMAND " tune --dry-run --json >/dev/full 2>%s", said);
+    const int status = system(line);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 4, "status %d", status);
+    FILE *file = fopen(said, "r");
+    cr_assert_not_null(file);
+    cr_assert_not_null(fgets(text, sizeof text, file));
+    (void)fclose(file);
+    cr_assert_not_null(strstr(text, "cannot write standard output"), "%s", text);
+}
+
 Test(tune, a_dry_run_lists_the_canonical_keys)
 {
     int keys = 0;
@@ -124,8 +139,47 @@ Test(tune, an_interruption_keeps_what_is_done, .timeout = 120)
     expect(0, "would be tuned");
 }
 
+/* A run that its budget ends says what is left; the next one goes on there. */
+Test(tune, what_the_budget_leaves_is_told, .timeout = 120)
+{
+    json_error_t error;
+    cli_run(&outcome, "tune", "--quick", "--force", "--threads", "1", "--budget", "1", NULL);
+    expect(0, "keys left when the time was over (--budget)");
+    cr_assert_null(strstr(outcome.out, "tie is open"), "who knows what the others would gain: %s",
+                   outcome.out);
+    cli_run(&outcome, "tune", "--quick", "--threads", "1", "--budget", "1", "--json", NULL);
+    cr_assert(outcome.code == 0 || outcome.code == 3, "%s", outcome.err);
+    json_t *object = json_loads(outcome.out, JSON_REJECT_DUPLICATES, &error);
+    cr_assert_gt(json_integer_value(json_object_get(object, "left")), 0, "%s", outcome.out);
+    cr_assert_gt(json_integer_value(json_object_get(object, "known")), 0, "%s", outcome.out);
+    json_decref(object);
+}
+
+Test(tune, nothing_to_tune_is_said)
+{
+    cli_run(&outcome, "tune", "--only", "decode", "--spec", SPEC, NULL);
+    expect(0, "--only decode leaves all of these problems out");
+    cli_run(&outcome, "tune", "--from-missed", NULL);
+    expect(0, "no program that ran with ATTUNE_TUNE=record");
+    cli_run(&outcome, "tune", "--spec", "self:dot,b=0,t=8,d=8", NULL);
+    expect(0, "nothing to compute");
+}
+
+Test(tune, a_list_must_hold_something)
+{
+    static const struct {
+        const char *path, *why;
+    } lists[] = {{"/", "Is a directory"}, {"/dev/null", "holds no SPEC"}};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        cli_run(&outcome, "tune", "--from", lists[i].path, NULL);
+        expect(2, lists[i].why);
+    }
+}
+
 Test(tune, wrong_use)
 {
+    cli_run(&outcome, "tune", "--only", "decode", "--from-missed", NULL);
+    expect(2, "--from-missed");
     cli_run(&outcome, "tune", "--only", "fast", NULL);
     expect(2, "prefill");
     cli_run(&outcome, "tune", "--spec", "self:dat,t=4", NULL);

@@ -12,11 +12,33 @@ rm -rf "$work"
 mkdir -p "$work"
 "$here/example.sh" "$readme" "$work/example.c"
 
+# The example's plan tells where its choice comes from.
+plan_says() {
+    ATTUNE_CACHE=$work/none.cache ATTUNE_VERBOSE=1 "$work/build/example" 2>"$work/said"
+    grep -q "$1" "$work/said" || { cat "$work/said"; echo "the plan does not say: $1"; exit 1; }
+}
+
+# Embedded with a cache compiled in, then with one that is none: a warning, and the same results.
 if [ "$way" = embedded ]; then
+    builtin=
+    if [ -x "$build/attune" ]; then
+        ATTUNE_CACHE=$work/tuned.cache "$build/attune" tune --quick --force --threads 1 \
+            --spec self:dot,h=8,t=256,d=64,causal=top_left >"$work/log"
+        builtin=-DATTUNE_BUILTIN_CACHE=$work/tuned.cache
+    fi
     cmake -S "$here/embedder" -B "$work/build" -DATTUNE_SOURCE="$here/../.." \
-        -DEXAMPLE="$work/example.c" >"$work/log"
+        -DEXAMPLE="$work/example.c" $builtin >>"$work/log"
     cmake --build "$work/build" --parallel 2 >>"$work/log"
     "$work/build/example"
+    if [ "$builtin" ]; then
+        plan_says 'tuned for exactly this key (builtin)'
+        echo garbage >"$work/wrong.cache"
+        cmake -DATTUNE_BUILTIN_CACHE="$work/wrong.cache" "$work/build" >>"$work/log"
+        cmake --build "$work/build" --parallel 2 >"$work/log" 2>&1
+        tr -s ' \n' ' ' <"$work/log" | grep -q 'is no cache file of format 1' # CMake breaks its lines
+        plan_says 'tuned choices, builtin: '
+        plan_says "taken: the model's choice"
+    fi
     exit
 fi
 

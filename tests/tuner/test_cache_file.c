@@ -208,7 +208,7 @@ Test(cache_file, layers_in_their_order)
     char path[256], *user = attune_cache_user_path(&fault);
     struct attune_key key;
     struct attune_choice choice;
-    size_t size;
+    size_t size, compiled_size;
     (void)snprintf(path, sizeof path, "%s/.local/share/attune/%s.cache", box.folder,
                    attune_fingerprint_get()->digest);
     cr_assert_str_eq(user, path);
@@ -218,28 +218,53 @@ Test(cache_file, layers_in_their_order)
     (void)snprintf(path, sizeof path, "%s/%s.cache", box.folder, attune_fingerprint_get()->digest);
     cr_assert_eq(cache_box_save(path, 3, 1400, &fault), 1);
     char *data = cache_box_read(path, &size);
-    const struct attune_cache_setup setup = {box.file, box.folder, data, size};
+    (void)snprintf(path, sizeof path, "%s/compiled", box.folder);
+    cr_assert_eq(cache_box_save(path, 5, 1500, &fault), 1);
+    char *compiled = cache_box_read(path, &compiled_size);
+    const struct attune_cache_setup setup = {box.file, box.folder, data, size, compiled, compiled_size};
     struct attune_cache *cache = attune_cache_create();
     attune_cache_read_layers(cache, &setup, &sources);
     static const struct {
         enum attune_layer layer;
         int entries;
     } expected[] = {{ATTUNE_LAYER_EXPLICIT, 1}, {ATTUNE_LAYER_USER, 2}, {ATTUNE_LAYER_SYSTEM, 0},
-                    {ATTUNE_LAYER_SHIPPED, 3}, {ATTUNE_LAYER_SHIPPED, 3}};
-    cr_assert_eq(sources.count, 5);
-    for (int i = 0; i < 5; i++)
+                    {ATTUNE_LAYER_SHIPPED, 3}, {ATTUNE_LAYER_SHIPPED, 3},
+                    {ATTUNE_LAYER_BUILTIN, 5}};
+    cr_assert_eq(sources.count, 6);
+    for (int i = 0; i < 6; i++)
         cr_assert(sources.source[i].layer == expected[i].layer &&
                   (i == 2 || (sources.source[i].read && sources.source[i].entries == expected[i].entries)),
                   "%d: %s", i, sources.source[i].why);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 5; i++) {
+        static const int32_t speedups[] = {1300, 1200, 1400, 1500, 1500};
         cache_box_entry(i, 0, &key, &choice);
-        cr_assert_eq(attune_cache_find(cache, &key)->choice.speedup, 1300 - 100 * i + (i == 2) * 300);
+        cr_assert_eq(attune_cache_find(cache, &key)->choice.speedup, speedups[i], "%d", i);
     }
     attune_cache_sources_free(&sources);
     attune_cache_release(cache);
     attune_cache_release(two);
+    free(compiled);
     free(data);
     free(user);
+}
+
+/* What was compiled in is believed no more than a file is. */
+Test(cache_file, a_wrong_builtin_cache_is_told_and_left_out)
+{
+    static const char garbage[] = "not a cache";
+    struct attune_cache_sources sources;
+    struct attune_fault fault = {0};
+    const struct attune_cache_setup setup = {.explicit_path = box.file, .builtin_data = garbage,
+                                             .builtin_size = sizeof garbage - 1};
+    cr_assert_eq(cache_box_save(box.file, 2, 1300, &fault), 1);
+    struct attune_cache *cache = attune_cache_create();
+    attune_cache_read_layers(cache, &setup, &sources);
+    const struct attune_cache_source *last = &sources.source[sources.count - 1];
+    cr_assert_eq(last->layer, ATTUNE_LAYER_BUILTIN);
+    cr_assert(!last->read && !last->absent && last->why[0] != '\0');
+    cr_assert_eq(attune_cache_count(cache), 2);
+    attune_cache_sources_free(&sources);
+    attune_cache_release(cache);
 }
 
 Test(cache_file, the_machines_own_file_is_read)
@@ -247,7 +272,7 @@ Test(cache_file, the_machines_own_file_is_read)
     char path[256];
     struct attune_cache_sources sources;
     struct attune_fault fault = {0};
-    const struct attune_cache_setup setup = {NULL, NULL, NULL, 0};
+    const struct attune_cache_setup setup = {.explicit_path = NULL};
     (void)attune_fingerprint_get(); /* before /etc is another one */
     if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 ||
         mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
@@ -258,7 +283,7 @@ Test(cache_file, the_machines_own_file_is_read)
     cr_assert_eq(cache_box_save(path, 4, 1100, &fault), 1, "%s", fault.text);
     struct attune_cache *cache = attune_cache_create();
     attune_cache_read_layers(cache, &setup, &sources);
-    cr_assert(sources.count == 2 && sources.source[0].absent && sources.source[1].read);
+    cr_assert(sources.count == 3 && sources.source[0].absent && sources.source[1].read);
     cr_assert(sources.source[1].layer == ATTUNE_LAYER_SYSTEM && sources.source[1].entries == 4);
     cr_assert_eq(attune_cache_count(cache), 4);
     attune_cache_sources_free(&sources);
@@ -273,7 +298,8 @@ Test(cache_file, where_there_is_no_place_for_the_user_it_is_said)
     (void)unsetenv("HOME");
     (void)setenv("XDG_DATA_HOME", "relative/path", 1);
     cr_assert_null(attune_cache_user_path(&fault));
-    cr_assert_str_eq(fault.text, "neither XDG_DATA_HOME nor HOME names a folder");
+    cr_assert_str_eq(fault.text, "neither XDG_DATA_HOME nor HOME names a folder by its whole path; "
+                                 "ATTUNE_CACHE may name a file");
     const struct attune_cache_setup none = {.explicit_path = ""};
     cr_assert_null(attune_cache_write_path(&none, &flags, &fault));
 }

@@ -44,6 +44,8 @@ Test(entry, a_key_is_read_as_it_is_written)
         "core tanh q=f32 k=f32 v=bf16 a=256 e=32 tq=1 tk=128 group=1 mask=none isa=avx2 prepared=1",
         "core lstm q=f32 k=f32 v=f32 a=64 n=64 e=64 tq=64 tk=64 group=1 mask=window isa=neon "
         "prepared=0",
+        "core dot q=f32 k=f32 v=f32 d=64 e=64 tq=1 tk=1 group=1 mask=none isa=avx2 prepared=0 "
+        "kind=00ff12ab",
         "parallel dot q=i8 k=i8 v=i8 d=1 e=1048576 tq=1 tk=1099511627776 group=8 mask=arbitrary "
         "isa=avx512 prepared=0 units=32 threads=96 topology=00ff12ab",
     };

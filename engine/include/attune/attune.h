@@ -207,8 +207,8 @@ struct attune_context_options {
     void (*log)(void *user, enum attune_log_level level, const char *message);
     void *log_user;
     /* Tuned choices are read when a context is created; for each problem the first of these places that
-     * has one is believed: the file at cache_path, the user's own (attune cache path), /etc/attune, and
-     * what an application ships. A cache that is wrong, foreign or damaged costs speed, never results;
+     * has one is believed: the file at cache_path, the user's own (attune cache path), /etc/attune,
+     * what an application ships, and what was compiled in (CMake's ATTUNE_BUILTIN_CACHE). A cache that is wrong, foreign or damaged costs speed, never results;
      * `log` is told. */
     const char *cache_path;    /* NULL: $ATTUNE_CACHE, if set; "": no file is read or written */
     const char *shipped_cache; /* NULL, a file, or a folder of files named as attune cache path says */
