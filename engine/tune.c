@@ -103,8 +103,8 @@ static enum attune_status measure(struct session *session, const struct attune_t
         return status;
     status = attune_tune_case_open(&timed, context, request);
     const struct attune_tune_bench bench = {
-        .driver = {attune_tune_case_run, attune_tune_case_check, NULL, &timed,
-                   attune_clock_monotonic, 0},
+        .driver = {.run = attune_tune_case_run, .check = attune_tune_case_check,
+                   .move = attune_tune_case_move, .user = &timed, .clock = attune_clock_monotonic},
         .open = attune_tune_case_plan};
     if (status == ATTUNE_OK && key->tier == ATTUNE_KEY_CORE)
         attune_tune_core(&bench, &request->asked, timed.rows, effort, date, tuned);
