@@ -226,23 +226,38 @@ static void turn_to(struct attune_tune_case *timed, int32_t copy)
         place->args.prepared = place->prepared + (size_t)copy * timed->prepared_step;
 }
 
-/* Operands in every place, all of them at once: memory that was given back would come again. */
-static enum attune_status fill_places(struct attune_tune_case *timed, const struct sizes *sizes)
+/* The first place's operands in the others too, all of them at once: memory that was given back would
+ * come again. */
+static enum attune_status spread(struct attune_tune_case *timed)
 {
-    struct attune_args *first = &timed->place[0].args;
-    enum attune_status status = attune_synthetic_fill(&timed->problem, first);
-    if (status != ATTUNE_OK)
-        return status;
-    for (int64_t b = 0; timed->problem.mechanism == ATTUNE_RECURRENT && b < sizes->units; b++)
-        ((int64_t *)(uintptr_t)first->in[ATTUNE_IN_QUERY_LENGTHS])[b] = sizes->t_q;
     const int64_t fit = (int64_t)(PLACES_BYTES / (attune_synthetic_bytes(&timed->problem) + 1));
+    enum attune_status status = ATTUNE_OK;
+    timed->copies = 1;
     timed->places = (int32_t)most(least(fit, ATTUNE_TUNE_PLACES), 1);
     for (int32_t i = 1; i < timed->places && status == ATTUNE_OK; i++)
-        status = attune_synthetic_copy(&timed->problem, first, &timed->place[i].args);
-    take_copies(timed, sizes->copies);
+        status = attune_synthetic_copy(&timed->problem, &timed->place[0].args, &timed->place[i].args);
+    return status;
+}
+
+static enum attune_status allocate_all_outputs(struct attune_tune_case *timed)
+{
+    enum attune_status status = ATTUNE_OK;
     for (int32_t i = 0; i < timed->places && status == ATTUNE_OK; i++)
         status = allocate_outputs(&timed->problem, &timed->place[i].args);
     return status;
+}
+
+enum attune_status attune_tune_case_open_whole(struct attune_tune_case *timed,
+                                               struct attune_context *context,
+                                               const struct attune_problem *problem)
+{
+    memset(timed, 0, sizeof *timed);
+    timed->context = attune_context_hold(context);
+    timed->problem = *problem;
+    enum attune_status status = attune_synthetic_fill(&timed->problem, &timed->place[0].args);
+    if (status == ATTUNE_OK)
+        status = spread(timed);
+    return status == ATTUNE_OK ? allocate_all_outputs(timed) : status;
 }
 
 enum attune_status attune_tune_case_open(struct attune_tune_case *timed,
@@ -262,7 +277,16 @@ enum attune_status attune_tune_case_open(struct attune_tune_case *timed,
     describe_mask(request, &sizes, &timed->problem);
     attune_problem_output(&timed->problem, ATTUNE_OUT_OUT);
     timed->rows = sizes.t_q * key->group;
-    return fill_places(timed, &sizes);
+    enum attune_status status = attune_synthetic_fill(&timed->problem, &timed->place[0].args);
+    if (status != ATTUNE_OK)
+        return status;
+    const void *lengths = timed->place[0].args.in[ATTUNE_IN_QUERY_LENGTHS];
+    for (int64_t b = 0; lengths != NULL && b < sizes.units; b++)
+        ((int64_t *)(uintptr_t)lengths)[b] = sizes.t_q;
+    if ((status = spread(timed)) != ATTUNE_OK)
+        return status;
+    take_copies(timed, sizes.copies);
+    return allocate_all_outputs(timed);
 }
 
 static void close_place(struct attune_tune_place *place, const struct attune_tune_case *timed)
@@ -332,18 +356,25 @@ int attune_tune_case_move(void *user, int32_t place)
     return timed->places > 1;
 }
 
+int attune_tune_case_take(struct attune_tune_case *timed, int32_t index, struct attune_plan *plan)
+{
+    int fine = 1;
+    timed->plan[index] = plan;
+    for (int32_t i = timed->places - 1; i >= 0 && fine; i--) {
+        (void)attune_tune_case_move(timed, i);
+        fine = reserve(timed, attune_plan_workspace_size(plan)) && prepare(timed, plan);
+    }
+    return fine;
+}
+
 int attune_tune_case_plan(void *user, int32_t index, const struct attune_choice *choice)
 {
     struct attune_tune_case *timed = user;
-    struct attune_plan **plan = &timed->plan[index];
     const int parallel = timed->context->threads > 1;
-    int fine = attune_plan_create_forced(timed->context, &timed->problem, parallel ? NULL : choice,
-                                         parallel ? choice : NULL, plan) == ATTUNE_OK;
-    for (int32_t i = timed->places - 1; i >= 0 && fine; i--) {
-        (void)attune_tune_case_move(timed, i);
-        fine = reserve(timed, attune_plan_workspace_size(*plan)) && prepare(timed, *plan);
-    }
-    return fine;
+    struct attune_plan *plan;
+    return attune_plan_create_forced(timed->context, &timed->problem, parallel ? NULL : choice,
+                                     parallel ? choice : NULL, &plan) == ATTUNE_OK &&
+           attune_tune_case_take(timed, index, plan);
 }
 
 void attune_tune_case_run(void *user, int32_t index)

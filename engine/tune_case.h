@@ -42,11 +42,17 @@ struct attune_tune_case {
 enum attune_status attune_tune_case_open(struct attune_tune_case *timed,
                                          struct attune_context *context,
                                          const struct attune_tune_request *request);
+/* A whole problem, as it is. */
+enum attune_status attune_tune_case_open_whole(struct attune_tune_case *timed,
+                                               struct attune_context *context,
+                                               const struct attune_problem *problem);
 void attune_tune_case_close(struct attune_tune_case *timed);
 
 /* The callbacks of a search; `user` is the case. Where there are copies, a run passes the next one
  * twice: from where the others have driven it to, and from the nearest cache that it fits. */
 int attune_tune_case_plan(void *user, int32_t index, const struct attune_choice *choice);
+/* A plan for the case's problem becomes the case's own; 0: there is not enough memory to run it. */
+int attune_tune_case_take(struct attune_tune_case *timed, int32_t index, struct attune_plan *plan);
 void attune_tune_case_run(void *user, int32_t index);
 /* Goes on in another place, `place` of any size; whether there is more than one. */
 int attune_tune_case_move(void *user, int32_t place);
