@@ -77,7 +77,9 @@ static void size_blocks(struct attune_plan *plan)
     int64_t step = least_common_multiple(kernel->width > 0 ? kernel->width : 1, softmax->width);
     if (shape->kind != ATTUNE_SCORE_LSTM && ATTUNE_KEY_STEP % step == 0)
         plan->trim = step;
-    plan->lds = plan->tiles.kv_block;
+    plan->lds = round_up(shape->t_k, ATTUNE_KEY_STEP);
+    if (plan->lds > plan->tiles.kv_block || plan->lds == 0)
+        plan->lds = plan->tiles.kv_block;
     plan->splits = plan->tiles.kv_split > 0 ? ceil_div(shape->t_k, plan->tiles.kv_split) : 1;
     if (plan->splits < 1)
         plan->splits = 1;

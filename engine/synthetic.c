@@ -152,6 +152,33 @@ enum attune_status attune_synthetic_fill(const struct attune_problem *problem,
     return ATTUNE_OK;
 }
 
+size_t attune_synthetic_bytes(const struct attune_problem *problem)
+{
+    size_t bytes = 0;
+    for (int32_t i = 0; i < ATTUNE_INPUT_COUNT; i++)
+        if (problem->in[i].dtype != ATTUNE_ABSENT)
+            bytes += (size_t)elements_of(&problem->in[i]) * attune_dtype_size(problem->in[i].dtype);
+    return bytes;
+}
+
+enum attune_status attune_synthetic_copy(const struct attune_problem *problem,
+                                         const struct attune_args *from, struct attune_args *args)
+{
+    *args = (struct attune_args){.struct_size = sizeof *args};
+    for (int32_t i = 0; i < ATTUNE_INPUT_COUNT; i++) {
+        const struct attune_tensor *tensor = &problem->in[i];
+        if (tensor->dtype == ATTUNE_ABSENT)
+            continue;
+        const size_t size = attune_dtype_size(tensor->dtype);
+        void *memory = allocate(elements_of(tensor), size);
+        if (!memory)
+            return attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory for %s", attune_input_name(i));
+        args->in[i] = memory;
+        memcpy(memory, from->in[i], (size_t)elements_of(tensor) * size);
+    }
+    return ATTUNE_OK;
+}
+
 void attune_synthetic_free(struct attune_args *args)
 {
     for (int32_t i = 0; i < ATTUNE_INPUT_COUNT; i++)

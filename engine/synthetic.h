@@ -12,6 +12,10 @@
  * attune_synthetic_free() in any case. */
 enum attune_status attune_synthetic_fill(const struct attune_problem *problem,
                                          struct attune_args *args);
+/* Bytes of these inputs; and others with the same numbers. */
+size_t attune_synthetic_bytes(const struct attune_problem *problem);
+enum attune_status attune_synthetic_copy(const struct attune_problem *problem,
+                                         const struct attune_args *from, struct attune_args *args);
 void attune_synthetic_free(struct attune_args *args);
 
 #endif

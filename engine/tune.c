@@ -11,7 +11,8 @@
 #include "engine/status.h"
 #include "tuner/tune_key.h"
 
-/* Times that a key is tried, and keys that are, before the machine counts as unfit. */
+/* Times that a key is tried, the second when all others are done: what disturbs may be gone by then; and
+ * keys that are before the machine counts as unfit. */
 enum { TRIES = 2, UNFIT_KEYS = 3 };
 
 struct session {
@@ -19,7 +20,7 @@ struct session {
     const struct attune_tune_options *options;
     struct attune_tune_jobs jobs;
     double begun; /* seconds */
-    int32_t index, entered, noisy;
+    int32_t index, entered, known, noisy;
     int stop; /* the callback said so */
 };
 
@@ -104,8 +105,8 @@ static enum attune_status measure(struct session *session, const struct attune_t
         return status;
     status = attune_tune_case_open(&timed, context, request);
     const struct attune_tune_bench bench = {
-        .driver = {attune_tune_case_run, attune_tune_case_check, NULL, &timed,
-                   attune_clock_monotonic, 0},
+        .driver = {.run = attune_tune_case_run, .check = attune_tune_case_check,
+                   .move = attune_tune_case_move, .user = &timed, .clock = attune_clock_monotonic},
         .open = attune_tune_case_plan};
     struct attune_binding *binding = key->tier == ATTUNE_KEY_CORE
                                          ? attune_context_enter_kind(context, request->kind)
@@ -129,25 +130,22 @@ static enum attune_status enter(struct session *session, const struct attune_key
     return attune_context_try_cache(session->context);
 }
 
-static enum attune_status tune_key(struct session *session, const struct attune_tune_request *request)
+static enum attune_status tune_key(struct session *session, struct attune_tune_job *job)
 {
-    const struct attune_key *key = &request->asked.key;
+    const struct attune_key *key = &job->request.asked.key;
     const double begun = attune_clock_seconds();
-    enum attune_tune_event event = ATTUNE_TUNE_NOISY;
     struct attune_tuned tuned;
     tell_key(session, ATTUNE_TUNE_BEGUN, key);
-    for (int32_t i = 0; i < TRIES && event == ATTUNE_TUNE_NOISY && !session->stop; i++) {
-        const enum attune_status status = measure(session, request, &tuned);
-        if (status != ATTUNE_OK)
-            return status;
-        event = judge(session, &tuned);
-    }
-    if (session->stop)
-        return ATTUNE_OK;
-    session->noisy += event == ATTUNE_TUNE_NOISY;
-    const int entered = event == ATTUNE_TUNE_WIN || event == ATTUNE_TUNE_TIE;
-    const enum attune_status status = entered ? enter(session, key, &tuned) : ATTUNE_OK;
-    tell_result(session, key, event, &tuned, attune_clock_seconds() - begun);
+    enum attune_status status = measure(session, &job->request, &tuned);
+    if (status != ATTUNE_OK || session->stop)
+        return status;
+    const enum attune_tune_event event = judge(session, &tuned);
+    job->noisy += event == ATTUNE_TUNE_NOISY;
+    session->noisy += job->noisy == 1 && event == ATTUNE_TUNE_NOISY;
+    if (event == ATTUNE_TUNE_WIN || event == ATTUNE_TUNE_TIE)
+        status = enter(session, key, &tuned);
+    if (event != ATTUNE_TUNE_NOISY || job->noisy == TRIES || session->noisy >= UNFIT_KEYS)
+        tell_result(session, key, event, &tuned, attune_clock_seconds() - begun);
     return status;
 }
 
@@ -178,22 +176,37 @@ static int out_of_time(const struct session *session)
     return limit > 0 && attune_clock_seconds() - session->begun >= limit;
 }
 
+/* Nothing has come of it, and it is not only a rest that an earlier run left. */
+static int is_unfit(const struct session *session)
+{
+    return session->noisy > 0 && session->entered == 0 && session->noisy >= session->known;
+}
+
+static enum attune_status tune_job(struct session *session, int32_t index, int32_t pass)
+{
+    struct attune_tune_job *job = &session->jobs.job[index];
+    session->index = index;
+    if (pass > 0)
+        return job->noisy == pass && !out_of_time(session) ? tune_key(session, job) : ATTUNE_OK;
+    if (is_known(session, &job->request)) {
+        session->known++;
+        tell_key(session, ATTUNE_TUNE_KNOWN, &job->request.asked.key);
+    } else if (session->options->dry_run) {
+        tell_key(session, ATTUNE_TUNE_LISTED, &job->request.asked.key);
+    } else if (!out_of_time(session)) {
+        return tune_key(session, job);
+    }
+    return ATTUNE_OK;
+}
+
 static enum attune_status tune_all(struct session *session)
 {
     enum attune_status status = ATTUNE_OK;
-    for (int32_t i = 0; i < session->jobs.count && !session->stop && status == ATTUNE_OK; i++) {
-        const struct attune_tune_request *request = &session->jobs.job[i].request;
-        session->index = i;
-        if (is_known(session, request))
-            tell_key(session, ATTUNE_TUNE_KNOWN, &request->asked.key);
-        else if (session->options->dry_run)
-            tell_key(session, ATTUNE_TUNE_LISTED, &request->asked.key);
-        else if (!out_of_time(session))
-            status = tune_key(session, request);
-        if (session->noisy == UNFIT_KEYS && session->entered == 0)
-            break;
-    }
-    if (status == ATTUNE_OK && session->noisy > 0 && session->entered == 0)
+    for (int32_t pass = 0; pass < TRIES; pass++)
+        for (int32_t i = 0; i < session->jobs.count && !session->stop && status == ATTUNE_OK; i++)
+            if (session->noisy < UNFIT_KEYS || !is_unfit(session))
+                status = tune_job(session, i, pass);
+    if (status == ATTUNE_OK && is_unfit(session))
         return attune_fail(ATTUNE_ERROR_UNFIT,
                            "times of the same work differ by more than a quarter from one to the next: "
                            "other programs are in the way, nothing was saved");

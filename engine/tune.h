@@ -9,6 +9,7 @@
 
 struct attune_tune_job {
     struct attune_tune_request request; /* its key says which tier */
+    int32_t noisy; /* times that it was tried in vain */
 };
 struct attune_tune_jobs {
     struct attune_tune_job *job;

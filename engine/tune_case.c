@@ -25,6 +25,8 @@ enum { ROWS = 256, LEAST_ROWS = 48, LEAST_KEYS = 4 * ATTUNE_KEY_STEP, LEAST_SCAN
 enum { CHANNELS = 8 };
 enum { COPIES_MAX = 64 };
 #define COPIES_BYTES (INT64_C(256) << 20)
+/* Operands of all places together. */
+#define PLACES_BYTES (64u << 20)
 
 struct sizes {
     int64_t rows, t_q, t_k, units, copies;
@@ -169,48 +171,93 @@ static void describe_mask(const struct attune_tune_request *request, const struc
                                                     : most(sizes->t_k / 4, 1);
 }
 
-static enum attune_status allocate_outputs(struct attune_tune_case *timed)
+static enum attune_status allocate_outputs(const struct attune_problem *problem,
+                                           struct attune_args *args)
 {
     struct attune_tensor shape;
-    enum attune_status status = attune_problem_output_shape(&timed->problem, ATTUNE_OUT_OUT, &shape);
+    enum attune_status status = attune_problem_output_shape(problem, ATTUNE_OUT_OUT, &shape);
     size_t count = 1;
     for (int32_t axis = 0; status == ATTUNE_OK && axis < shape.rank; axis++)
         count *= (size_t)shape.size[axis];
-    timed->args.out[ATTUNE_OUT_OUT] = status == ATTUNE_OK ? calloc(count, sizeof(float)) : NULL;
-    if (status == ATTUNE_OK && timed->args.out[ATTUNE_OUT_OUT] == NULL)
+    args->out[ATTUNE_OUT_OUT] = status == ATTUNE_OK ? calloc(count, sizeof(float)) : NULL;
+    if (status == ATTUNE_OK && args->out[ATTUNE_OUT_OUT] == NULL)
         return attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory for the outputs of a tuning case");
     return status;
+}
+
+static int32_t key_input(const struct attune_tune_case *timed)
+{
+    return timed->problem.mechanism == ATTUNE_SELF ? ATTUNE_IN_K : ATTUNE_IN_KEY;
+}
+
+static int32_t value_input(const struct attune_tune_case *timed)
+{
+    return timed->problem.mechanism == ATTUNE_SELF ? ATTUNE_IN_V : ATTUNE_IN_VALUE;
 }
 
 /* From here on the problem has one copy; the others are behind it in memory. */
 static void take_copies(struct attune_tune_case *timed, int64_t copies)
 {
-    const int dot = timed->problem.mechanism == ATTUNE_SELF;
-    const int32_t key = dot ? ATTUNE_IN_K : ATTUNE_IN_KEY, value = dot ? ATTUNE_IN_V : ATTUNE_IN_VALUE;
     timed->copies = (int32_t)copies;
     if (timed->problem.mechanism == ATTUNE_RECURRENT)
         return;
-    struct attune_tensor *keys = &timed->problem.in[key], *values = &timed->problem.in[value];
+    struct attune_tensor *keys = &timed->problem.in[key_input(timed)];
+    struct attune_tensor *values = &timed->problem.in[value_input(timed)];
     keys->size[0] = values->size[0] = 1;
-    timed->key = timed->args.in[key];
-    timed->value = timed->args.in[value];
     timed->key_step = (size_t)keys->stride[0] * attune_dtype_size(keys->dtype);
     timed->value_step = (size_t)values->stride[0] * attune_dtype_size(values->dtype);
+    for (int32_t i = 0; i < timed->places; i++) {
+        struct attune_tune_place *place = &timed->place[i];
+        place->key = place->args.in[key_input(timed)];
+        place->value = place->args.in[value_input(timed)];
+    }
 }
 
-/* Which copy of keys and values the arguments mean. */
+/* Which copy of keys and values the arguments of the present place mean. */
 static void turn_to(struct attune_tune_case *timed, int32_t copy)
 {
-    const int dot = timed->problem.mechanism == ATTUNE_SELF;
+    struct attune_tune_place *place = &timed->place[timed->at];
     timed->turn = copy;
-    if (timed->key == NULL)
+    if (place->key == NULL)
         return;
-    timed->args.in[dot ? ATTUNE_IN_K : ATTUNE_IN_KEY] =
-        timed->key + (size_t)copy * timed->key_step;
-    timed->args.in[dot ? ATTUNE_IN_V : ATTUNE_IN_VALUE] =
-        timed->value + (size_t)copy * timed->value_step;
-    if (timed->prepared != NULL)
-        timed->args.prepared = timed->prepared + (size_t)copy * timed->prepared_step;
+    place->args.in[key_input(timed)] = place->key + (size_t)copy * timed->key_step;
+    place->args.in[value_input(timed)] = place->value + (size_t)copy * timed->value_step;
+    if (place->prepared != NULL)
+        place->args.prepared = place->prepared + (size_t)copy * timed->prepared_step;
+}
+
+/* The first place's operands in the others too, all of them at once: memory that was given back would
+ * come again. */
+static enum attune_status spread(struct attune_tune_case *timed)
+{
+    const int64_t fit = (int64_t)(PLACES_BYTES / (attune_synthetic_bytes(&timed->problem) + 1));
+    enum attune_status status = ATTUNE_OK;
+    timed->copies = 1;
+    timed->places = (int32_t)most(least(fit, ATTUNE_TUNE_PLACES), 1);
+    for (int32_t i = 1; i < timed->places && status == ATTUNE_OK; i++)
+        status = attune_synthetic_copy(&timed->problem, &timed->place[0].args, &timed->place[i].args);
+    return status;
+}
+
+static enum attune_status allocate_all_outputs(struct attune_tune_case *timed)
+{
+    enum attune_status status = ATTUNE_OK;
+    for (int32_t i = 0; i < timed->places && status == ATTUNE_OK; i++)
+        status = allocate_outputs(&timed->problem, &timed->place[i].args);
+    return status;
+}
+
+enum attune_status attune_tune_case_open_whole(struct attune_tune_case *timed,
+                                               struct attune_context *context,
+                                               const struct attune_problem *problem)
+{
+    memset(timed, 0, sizeof *timed);
+    timed->context = attune_context_hold(context);
+    timed->problem = *problem;
+    enum attune_status status = attune_synthetic_fill(&timed->problem, &timed->place[0].args);
+    if (status == ATTUNE_OK)
+        status = spread(timed);
+    return status == ATTUNE_OK ? allocate_all_outputs(timed) : status;
 }
 
 enum attune_status attune_tune_case_open(struct attune_tune_case *timed,
@@ -230,25 +277,36 @@ enum attune_status attune_tune_case_open(struct attune_tune_case *timed,
     describe_mask(request, &sizes, &timed->problem);
     attune_problem_output(&timed->problem, ATTUNE_OUT_OUT);
     timed->rows = sizes.t_q * key->group;
-    enum attune_status status = attune_synthetic_fill(&timed->problem, &timed->args);
+    enum attune_status status = attune_synthetic_fill(&timed->problem, &timed->place[0].args);
     if (status != ATTUNE_OK)
         return status;
-    for (int64_t b = 0; key->score == ATTUNE_KEY_LSTM && b < sizes.units; b++)
-        ((int64_t *)(uintptr_t)timed->args.in[ATTUNE_IN_QUERY_LENGTHS])[b] = sizes.t_q;
+    const void *lengths = timed->place[0].args.in[ATTUNE_IN_QUERY_LENGTHS];
+    for (int64_t b = 0; lengths != NULL && b < sizes.units; b++)
+        ((int64_t *)(uintptr_t)lengths)[b] = sizes.t_q;
+    if ((status = spread(timed)) != ATTUNE_OK)
+        return status;
     take_copies(timed, sizes.copies);
-    return allocate_outputs(timed);
+    return allocate_all_outputs(timed);
+}
+
+static void close_place(struct attune_tune_place *place, const struct attune_tune_case *timed)
+{
+    if (place->key != NULL) {
+        place->args.in[key_input(timed)] = place->key;
+        place->args.in[value_input(timed)] = place->value;
+    }
+    free(place->args.out[ATTUNE_OUT_OUT]);
+    free(place->args.workspace);
+    free(place->prepared);
+    attune_synthetic_free(&place->args);
 }
 
 void attune_tune_case_close(struct attune_tune_case *timed)
 {
     for (int32_t i = 0; i < ATTUNE_SEARCH_CANDIDATES; i++)
         attune_plan_release(timed->plan[i]);
-    if (timed->key != NULL)
-        turn_to(timed, 0);
-    free(timed->args.out[ATTUNE_OUT_OUT]);
-    free(timed->args.workspace);
-    free(timed->prepared);
-    attune_synthetic_free(&timed->args);
+    for (int32_t i = 0; i < ATTUNE_TUNE_PLACES; i++)
+        close_place(&timed->place[i], timed);
     attune_context_release(timed->context);
     memset(timed, 0, sizeof *timed);
 }
@@ -256,42 +314,67 @@ void attune_tune_case_close(struct attune_tune_case *timed)
 /* Prepared keys are the same for all candidates: their layout is the key side's alone. */
 static int prepare(struct attune_tune_case *timed, const struct attune_plan *plan)
 {
+    struct attune_tune_place *place = &timed->place[timed->at];
     const size_t size = attune_plan_prepared_size(plan);
-    if (size == 0 || timed->prepared != NULL)
+    if (size == 0 || place->prepared != NULL)
         return 1;
     timed->prepared_step = (size + 63) / 64 * 64;
-    timed->prepared = aligned_alloc(64, (size_t)timed->copies * timed->prepared_step);
-    if (timed->prepared == NULL)
+    place->prepared = aligned_alloc(64, (size_t)timed->copies * timed->prepared_step);
+    if (place->prepared == NULL)
         return 0;
-    timed->args.prepared_size = size;
+    place->args.prepared_size = size;
     for (int32_t copy = timed->copies - 1; copy >= 0; copy--) {
         turn_to(timed, copy);
-        if (attune_plan_prepare(plan, &timed->args,
-                                timed->prepared + (size_t)copy * timed->prepared_step,
+        if (attune_plan_prepare(plan, &place->args,
+                                place->prepared + (size_t)copy * timed->prepared_step,
                                 size) != ATTUNE_OK)
             return 0;
     }
     return 1;
 }
 
+/* A workspace that is large enough, in the present place. */
+static int reserve(struct attune_tune_case *timed, size_t size)
+{
+    struct attune_args *args = &timed->place[timed->at].args;
+    if (size <= args->workspace_size)
+        return 1;
+    void *larger = aligned_alloc(64, (size + 63) / 64 * 64);
+    if (larger == NULL)
+        return 0;
+    free(args->workspace);
+    args->workspace = larger;
+    args->workspace_size = size;
+    return 1;
+}
+
+int attune_tune_case_move(void *user, int32_t place)
+{
+    struct attune_tune_case *timed = user;
+    timed->at = place % timed->places;
+    turn_to(timed, timed->turn);
+    return timed->places > 1;
+}
+
+int attune_tune_case_take(struct attune_tune_case *timed, int32_t index, struct attune_plan *plan)
+{
+    int fine = 1;
+    timed->plan[index] = plan;
+    for (int32_t i = timed->places - 1; i >= 0 && fine; i--) {
+        (void)attune_tune_case_move(timed, i);
+        fine = reserve(timed, attune_plan_workspace_size(plan)) && prepare(timed, plan);
+    }
+    return fine;
+}
+
 int attune_tune_case_plan(void *user, int32_t index, const struct attune_choice *choice)
 {
     struct attune_tune_case *timed = user;
-    struct attune_plan **plan = &timed->plan[index];
     const int parallel = timed->context->threads > 1;
-    if (attune_plan_create_forced(timed->context, &timed->problem, parallel ? NULL : choice,
-                                  parallel ? choice : NULL, plan) != ATTUNE_OK)
-        return 0;
-    const size_t size = attune_plan_workspace_size(*plan);
-    if (size > timed->args.workspace_size) {
-        void *larger = aligned_alloc(64, (size + 63) / 64 * 64);
-        if (larger == NULL)
-            return 0;
-        free(timed->args.workspace);
-        timed->args.workspace = larger;
-        timed->args.workspace_size = size;
-    }
-    return prepare(timed, *plan);
+    struct attune_plan *plan;
+    return attune_plan_create_forced(timed->context, &timed->problem, parallel ? NULL : choice,
+                                     parallel ? choice : NULL, &plan) == ATTUNE_OK &&
+           attune_tune_case_take(timed, index, plan);
 }
 
 void attune_tune_case_run(void *user, int32_t index)
@@ -299,16 +382,17 @@ void attune_tune_case_run(void *user, int32_t index)
     struct attune_tune_case *timed = user;
     turn_to(timed, timed->turn + 1 < timed->copies ? timed->turn + 1 : 0);
     for (int pass = 0; pass < (timed->copies > 1 ? 2 : 1); pass++)
-        (void)attune_plan_execute(timed->plan[index], &timed->args);
+        (void)attune_plan_execute(timed->plan[index], &timed->place[timed->at].args);
 }
 
 int attune_tune_case_check(void *user, int32_t index)
 {
     struct attune_tune_case *timed = user;
+    const struct attune_args *args = &timed->place[timed->at].args;
     double ratio = INFINITY;
     turn_to(timed, 0);
-    return attune_plan_execute(timed->plan[index], &timed->args) == ATTUNE_OK &&
-           attune_verify(&timed->plan[index]->shape, &timed->args, check_seconds, &ratio) ==
+    return attune_plan_execute(timed->plan[index], args) == ATTUNE_OK &&
+           attune_verify(&timed->plan[index]->shape, args, check_seconds, &ratio) ==
                ATTUNE_OK &&
            ratio <= 1;
 }

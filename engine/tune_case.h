@@ -17,16 +17,24 @@ struct attune_tune_request {
     int64_t window_left; /* of a windowed mask */
 };
 
+/* Memory of an execution: operands, results, workspace. Which physical pages it got decides about
+ * conflicts in L2, by up to a fifth of the time; what wins should win in most of several places. */
+struct attune_tune_place {
+    struct attune_args args;
+    const char *key, *value; /* copy 0 */
+    char *prepared;
+};
+enum { ATTUNE_TUNE_PLACES = 8 };
+
 struct attune_tune_case {
     struct attune_context *context; /* held */
     struct attune_problem problem;
-    struct attune_args args;
     int64_t rows;        /* query rows that share keys, as timed */
     int32_t copies, turn; /* of keys and values, so that caches do not keep them all; the one in use */
-    const char *key, *value;
     size_t key_step, value_step; /* bytes from one copy to the next */
-    char *prepared;
     size_t prepared_step;
+    struct attune_tune_place place[ATTUNE_TUNE_PLACES];
+    int32_t places, at; /* the one in use */
     struct attune_plan *plan[ATTUNE_SEARCH_CANDIDATES];
 };
 
@@ -35,12 +43,20 @@ struct attune_tune_case {
 enum attune_status attune_tune_case_open(struct attune_tune_case *timed,
                                          struct attune_context *context,
                                          const struct attune_tune_request *request);
+/* A whole problem, as it is. */
+enum attune_status attune_tune_case_open_whole(struct attune_tune_case *timed,
+                                               struct attune_context *context,
+                                               const struct attune_problem *problem);
 void attune_tune_case_close(struct attune_tune_case *timed);
 
 /* The callbacks of a search; `user` is the case. Where there are copies, a run passes the next one
  * twice: from where the others have driven it to, and from the nearest cache that it fits. */
 int attune_tune_case_plan(void *user, int32_t index, const struct attune_choice *choice);
+/* A plan for the case's problem becomes the case's own; 0: there is not enough memory to run it. */
+int attune_tune_case_take(struct attune_tune_case *timed, int32_t index, struct attune_plan *plan);
 void attune_tune_case_run(void *user, int32_t index);
+/* Goes on in another place, `place` of any size; whether there is more than one. */
+int attune_tune_case_move(void *user, int32_t place);
 int attune_tune_case_check(void *user, int32_t index);
 
 #endif

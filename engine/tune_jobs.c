@@ -27,7 +27,7 @@ static enum attune_status add(struct attune_tune_jobs *jobs, const struct attune
         jobs->job = larger;
         jobs->capacity = capacity;
     }
-    jobs->job[jobs->count++].request = *request;
+    jobs->job[jobs->count++] = (struct attune_tune_job){.request = *request};
     return ATTUNE_OK;
 }
 

@@ -13,10 +13,12 @@
 /* A speed-up below this is not worth other bits, whatever the noise. */
 #define LEAST_GAIN 0.015
 #define CONFIDENCE 0.95
+/* Finalists so close to the fastest are as good as it. */
+#define ALIKE 0.01
 /* Candidates so many times slower than the fastest so far are out after their first sample. */
 #define HOPELESS 1.6
 
-enum { SLOTS = ATTUNE_SEARCH_FINALISTS + 2 }; /* the default, itself again, finalists */
+enum { FIRST = 2, SLOTS = FIRST + ATTUNE_SEARCH_FINALISTS }; /* the default, itself again, finalists */
 static const int32_t stage_rounds[] = {4, 3, 4, 6};
 enum { STAGES = sizeof stage_rounds / sizeof *stage_rounds };
 
@@ -64,6 +66,14 @@ static int32_t in_turn(int32_t round, int32_t turn, int32_t count)
     return round % 2 != 0 ? count - 1 - at : at;
 }
 
+/* Every second round, so that candidates run in both orders there, goes to another place, whose caches
+ * one run makes warm. */
+static void move_on(const struct attune_search_driver *driver, int32_t round, int32_t candidate)
+{
+    if (round % 2 == 0 && driver->move != NULL && driver->move(driver->user, round / 2))
+        driver->run(driver->user, candidate);
+}
+
 static void sort_by_time(int32_t *candidates, const double *seconds, int32_t count)
 {
     for (int32_t i = 1; i < count; i++) {
@@ -106,11 +116,13 @@ int32_t attune_search_race(const struct attune_search_driver *driver, int32_t ba
         for (int32_t i = 0; i < ATTUNE_SEARCH_CANDIDATES; i++)
             seconds[i] = INFINITY;
     for (int32_t stage = 0, round = 0; stage < STAGES && !is_over(driver); stage++) {
-        for (int32_t i = 0; i < stage_rounds[stage] && !is_over(driver); i++, round++)
+        for (int32_t i = 0; i < stage_rounds[stage] && !is_over(driver); i++, round++) {
+            move_on(driver, round, candidates[0]);
             for (int32_t turn = 0; turn < count; turn++) {
                 const int32_t one = candidates[in_turn(round, turn, count)];
                 seconds[one] = fmin(seconds[one], sample(driver, one, calls));
             }
+        }
         sort_by_time(candidates, seconds, count);
         const int32_t half = (count + 1) / 2;
         count = half > keep ? half : count < keep ? count : keep;
@@ -134,6 +146,7 @@ static void run_rounds(const struct attune_search_driver *driver, struct final *
     for (int32_t i = 0; i < ATTUNE_SEARCH_ROUNDS; i++, final->rounds++) {
         if (needed ? is_cancelled(driver) : is_over(driver))
             return;
+        move_on(driver, final->rounds, final->racer[0]);
         for (int32_t turn = 0; turn < final->count; turn++) {
             const int32_t slot = in_turn(final->rounds, turn, final->count);
             final->seconds[slot][final->rounds] = sample(driver, final->racer[slot], calls);
@@ -141,17 +154,17 @@ static void run_rounds(const struct attune_search_driver *driver, struct final *
     }
 }
 
-/* Times of the default over those of a slot, round by round. */
-static void ratios(const struct final *final, int32_t slot, double *ratio)
+/* Times of one slot over those of another, round by round. */
+static void ratios(const struct final *final, int32_t over, int32_t slot, double *ratio)
 {
     for (int32_t i = 0; i < final->rounds; i++)
-        ratio[i] = final->seconds[slot][i] > 0 ? final->seconds[0][i] / final->seconds[slot][i] : 1;
+        ratio[i] = final->seconds[slot][i] > 0 ? final->seconds[over][i] / final->seconds[slot][i] : 1;
 }
 
 static void judge_noise(const struct final *final, struct attune_search_result *result)
 {
     double ratio[ATTUNE_SEARCH_ROUNDS_MAX];
-    ratios(final, 1, ratio);
+    ratios(final, 0, 1, ratio);
     const struct attune_interval itself =
         attune_statistics_interval(ratio, final->rounds, CONFIDENCE);
     result->noise = 0.5 * (itself.high - itself.low);
@@ -159,28 +172,46 @@ static void judge_noise(const struct final *final, struct attune_search_result *
     result->rounds = final->rounds;
 }
 
-/* Returns whether more rounds could still change the verdict. */
-static int judge(const struct final *final, struct attune_search_result *result)
+/* The first finalist, in the order in which they were given, that is as good as the best: the lucky one
+ * of several equals would be another one each time. */
+static int32_t prefer(const struct final *final, const int *sure, int32_t best, double noise)
 {
-    const double gain = fmax(LEAST_GAIN, 2 * result->noise);
-    int open = 0, proven = 0;
+    double ratio[ATTUNE_SEARCH_ROUNDS_MAX];
+    for (int32_t slot = FIRST; slot < best; slot++) {
+        ratios(final, slot, best, ratio);
+        if (sure[slot] == sure[best] &&
+            attune_statistics_median(ratio, final->rounds) <= 1 + fmax(ALIKE, noise))
+            return slot;
+    }
+    return best;
+}
+
+/* Returns whether more rounds could still change the verdict. */
+static int judge(const struct final *final, double least_gain, struct attune_search_result *result)
+{
+    const double gain = fmax(least_gain, 2 * result->noise);
+    struct attune_interval speedup[SLOTS];
+    int sure[SLOTS], open = 0;
+    int32_t best = -1;
     result->best = -1;
     result->winner = final->racer[0];
-    for (int32_t slot = 2; slot < final->count; slot++) {
+    for (int32_t slot = FIRST; slot < final->count; slot++) {
         double ratio[ATTUNE_SEARCH_ROUNDS_MAX];
-        ratios(final, slot, ratio);
-        const struct attune_interval speedup = attune_statistics_interval(
-            ratio, final->rounds, 1 - (1 - CONFIDENCE) / (final->count - 2));
-        const int sure = speedup.low > 1 + gain;
-        open |= !sure && speedup.median > 1 + LEAST_GAIN;
-        if (result->best >= 0 && (sure < proven || (sure == proven && !(speedup.median >
-                                                                       result->speedup.median))))
-            continue;
-        proven = sure;
-        result->best = final->racer[slot];
-        result->speedup = speedup;
-        result->winner = sure ? result->best : final->racer[0];
+        ratios(final, 0, slot, ratio);
+        speedup[slot] = attune_statistics_interval(ratio, final->rounds,
+                                                   1 - (1 - CONFIDENCE) / (final->count - FIRST));
+        sure[slot] = speedup[slot].low > 1 + gain;
+        open |= !sure[slot] && speedup[slot].median > 1 + least_gain;
+        if (best < 0 || sure[slot] > sure[best] ||
+            (sure[slot] == sure[best] && speedup[slot].median > speedup[best].median))
+            best = slot;
     }
+    if (best < 0)
+        return 0;
+    best = prefer(final, sure, best, result->noise);
+    result->best = final->racer[best];
+    result->speedup = speedup[best];
+    result->winner = sure[best] ? result->best : final->racer[0];
     return open;
 }
 
@@ -188,7 +219,8 @@ void attune_search_final(const struct attune_search_driver *driver, int32_t base
                          const int32_t *finalists, int32_t count, int64_t calls,
                          struct attune_search_result *result)
 {
-    struct final final = {.racer = {base, base}, .count = 2};
+    const double least_gain = driver->least_gain > 0 ? driver->least_gain : LEAST_GAIN;
+    struct final final = {.racer = {base, base}, .count = FIRST};
     *result = (struct attune_search_result){.winner = base, .best = -1, .speedup = {1, 1, 1}};
     for (int32_t i = 0; i < count && final.count < SLOTS; i++) {
         if (finalists[i] == base)
@@ -204,7 +236,7 @@ void attune_search_final(const struct attune_search_driver *driver, int32_t base
         if (final.rounds == 0)
             break;
         judge_noise(&final, result);
-        open = judge(&final, result) && !is_over(driver);
+        open = judge(&final, least_gain, result) && !is_over(driver);
     }
     result->cancelled = is_cancelled(driver);
     if (result->cancelled || final.rounds < ATTUNE_SEARCH_ROUNDS ||

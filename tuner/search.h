@@ -11,7 +11,7 @@
 #include "tuner/statistics.h"
 
 #define ATTUNE_SEARCH_CANDIDATES 96
-#define ATTUNE_SEARCH_FINALISTS 3
+#define ATTUNE_SEARCH_FINALISTS 5
 /* Rounds of a final; again so many while it is undecided, up to the limit. */
 #define ATTUNE_SEARCH_ROUNDS 26
 #define ATTUNE_SEARCH_ROUNDS_MAX 104
@@ -23,14 +23,18 @@ struct attune_search_driver {
     void (*run)(void *user, int32_t candidate);  /* one execution: what is timed */
     int (*check)(void *user, int32_t candidate); /* whether its result is right, in float64's eyes */
     int (*cancelled)(void *user);                /* asked between rounds; NULL: never */
+    /* Other memory for the runs that follow: the place of that number, modulo those that there are.
+     * Returns whether there are several. NULL: there is one. */
+    int (*move)(void *user, int32_t place);
     void *user;
     struct attune_clock clock;
+    double least_gain; /* that a win must surely exceed; 0: 1.5 % */
     double until; /* on that clock: no round begins later, but those of a first final; 0: no limit */
 };
 
 struct attune_search_result {
     int32_t winner;  /* the default where nothing is surely faster */
-    int32_t best;    /* the finalist that came first, sure or not; -1: none */
+    int32_t best;    /* the finalist that was taken, or came closest to it; -1: none */
     struct attune_interval speedup; /* of `best`: the default's time over its */
     double noise;     /* half of the 95 % interval of the median ratio of the default to itself */
     double deviation; /* median deviation of that ratio from round to round */

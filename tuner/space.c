@@ -29,23 +29,25 @@ static int same_choice(const struct attune_choice *a, const struct attune_choice
            a->prefetch == b->prefetch && a->threads == b->threads && a->schedule == b->schedule;
 }
 
-static void add(struct attune_space *space, const struct attune_choice *choice)
+/* Its number, or that of the one that is the same; -1: there is no room. */
+static int32_t add(struct attune_space *space, const struct attune_choice *choice)
 {
     for (int32_t i = 0; i < space->count; i++)
         if (same_choice(&space->choice[i], choice))
-            return;
-    if (space->count < ATTUNE_SEARCH_CANDIDATES)
-        space->choice[space->count++] = *choice;
+            return i;
+    if (space->count == ATTUNE_SEARCH_CANDIDATES)
+        return -1;
+    space->choice[space->count] = *choice;
+    return space->count++;
 }
 
-/* Completes what a candidate leaves open and enters it, where a plan may take it. */
-static void propose(const struct attune_model_problem *problem, const struct attune_choice *open,
-                    struct attune_space *space)
+/* Completes what a candidate leaves open and enters it, where a plan may take it; else -1. */
+static int32_t propose(const struct attune_model_problem *problem, const struct attune_choice *open,
+                       struct attune_space *space)
 {
     struct attune_choice candidate = *open, complete;
     candidate.verdict = ATTUNE_VERDICT_WIN;
-    if (attune_lookup_accept(problem, &candidate, &complete, NULL) == 0)
-        add(space, &complete);
+    return attune_lookup_accept(problem, &candidate, &complete, NULL) == 0 ? add(space, &complete) : -1;
 }
 
 /* Names a kernel, and leaves out one of the operation's other form. */
@@ -77,7 +79,7 @@ static void vary_kernel(const struct attune_model_problem *problem, enum attune_
             continue;
         memcpy(open.kernel, space->choice[0].kernel, sizeof open.kernel);
         name_kernel(kernel, &open);
-        propose(problem, &open, space);
+        (void)propose(problem, &open, space);
     }
 }
 
@@ -96,7 +98,7 @@ static void vary_pairs(const struct attune_model_problem *problem, enum attune_o
             memcpy(open.kernel, space->choice[0].kernel, sizeof open.kernel);
             name_kernel(score, &open);
             name_kernel(wsum, &open);
-            propose(problem, &open, space);
+            (void)propose(problem, &open, space);
         }
 }
 
@@ -112,7 +114,7 @@ static void vary_instruction_set(const struct attune_model_problem *problem,
         struct attune_choice open = {0};
         narrow.features = kernel->requires;
         if (attune_model_complete(&narrow, &open) == ATTUNE_OP_COUNT)
-            propose(problem, &open, space);
+            (void)propose(problem, &open, space);
     }
 }
 
@@ -123,7 +125,7 @@ static void vary_tile(const struct attune_model_problem *problem, const int32_t 
         struct attune_choice open = {0};
         memcpy(open.kernel, space->choice[0].kernel, sizeof open.kernel);
         memcpy((char *)&open + member, &values[i], sizeof values[i]);
-        propose(problem, &open, space);
+        (void)propose(problem, &open, space);
     }
 }
 
@@ -134,10 +136,14 @@ static void vary_tiles(const struct attune_model_problem *problem, int64_t rows,
     static const int32_t passes[] = {32, 64, 96, 128, 192, 256};
     const int32_t strip = space->choice[0].strip;
     const int32_t tile = attune_choice_score(&space->choice[0], problem->key.score)->rows;
+    const int64_t most_keys = attune_key_class_floor(problem->key.class_k + 1) - 1;
     int32_t values[8], count = 0;
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-        if ((steps[i] - 1) * (int64_t)ATTUNE_KEY_STEP < problem->t_k)
-            values[count++] = steps[i] * ATTUNE_KEY_STEP;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) { /* one that holds all keys is enough */
+        const int64_t kv_block = steps[i] * (int64_t)ATTUNE_KEY_STEP;
+        if (kv_block < most_keys || (kv_block - ATTUNE_KEY_STEP < problem->t_k &&
+                                     space->choice[0].kv_block < most_keys))
+            values[count++] = (int32_t)kv_block;
+    }
     vary_tile(problem, values, count, offsetof(struct attune_choice, kv_block), space);
     count = 0;
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++)
@@ -156,7 +162,7 @@ void attune_space_core(const struct attune_model_problem *problem, int64_t rows,
 {
     const struct attune_choice open = {0};
     space->count = 0;
-    propose(problem, &open, space);
+    (void)propose(problem, &open, space);
     if (space->count == 0)
         return;
     vary_instruction_set(problem, space);
@@ -202,12 +208,12 @@ void attune_space_combine(const struct attune_model_problem *problem, const int3
     for (int32_t i = 0; i < count; i++)
         for (int32_t j = i + 1; j < count; j++) {
             merge(base, &space->choice[ranked[i]], &space->choice[ranked[j]], &open);
-            propose(problem, &open, space);
+            (void)propose(problem, &open, space);
         }
     for (int32_t i = 1; i < count; i++) {
         merge(base, i == 1 ? &space->choice[ranked[0]] : &joined, &space->choice[ranked[i]], &open);
         joined = open;
-        propose(problem, &open, space);
+        (void)propose(problem, &open, space);
     }
 }
 
@@ -217,8 +223,103 @@ void attune_space_extend(const struct attune_model_problem *problem, int32_t bes
     struct attune_choice open;
     for (int32_t i = 0; i < count; i++) {
         merge(&space->choice[0], &space->choice[ranked[i]], &space->choice[best], &open);
-        propose(problem, &open, space);
+        (void)propose(problem, &open, space);
     }
+}
+
+/* ---- Simpler ones. ---- */
+
+/* The kernel that stands for an operation, in either of its forms. */
+static const struct attune_kernel *stands_for(const struct attune_choice *choice, int32_t operation)
+{
+    const enum attune_operation other = attune_operation_other((enum attune_operation)operation);
+    const struct attune_kernel *kernel = choice->kernel[operation];
+    return kernel != NULL || other == ATTUNE_OP_COUNT ? kernel : choice->kernel[other];
+}
+
+static int is_own(const struct attune_choice *base, const struct attune_choice *choice, int32_t operation)
+{
+    return choice->kernel[operation] != NULL && choice->kernel[operation] != base->kernel[operation] &&
+           attune_space_varies((enum attune_operation)operation);
+}
+
+/* The choice with only those tiles named that do not follow from its kernels. */
+static void name_tiles(const struct attune_model_problem *problem, const struct attune_choice *choice,
+                       struct attune_choice *open)
+{
+    struct attune_choice follows = {0};
+    *open = *choice;
+    memcpy(follows.kernel, choice->kernel, sizeof follows.kernel);
+    (void)attune_model_complete(problem, &follows);
+    open->strip = choice->strip != follows.strip ? choice->strip : 0;
+    open->q_block = choice->q_block != follows.q_block ? choice->q_block : 0;
+    open->kv_block = choice->kv_block != follows.kv_block ? choice->kv_block : 0;
+    open->kv_split = 0;
+}
+
+static void list_simpler(const struct attune_model_problem *problem, const struct attune_choice *open,
+                         struct attune_space *space, int32_t *simpler, int32_t *count)
+{
+    const int32_t index = propose(problem, open, space);
+    if (index >= 0)
+        simpler[(*count)++] = index;
+}
+
+int32_t attune_space_simplify(const struct attune_model_problem *problem, int32_t index,
+                              struct attune_space *space, int32_t *simpler)
+{
+    const struct attune_choice base = space->choice[0], choice = space->choice[index];
+    struct attune_choice open, less;
+    int32_t *const tiles[] = {&less.strip, &less.q_block, &less.kv_block};
+    int32_t count = 0;
+    name_tiles(problem, &choice, &open);
+    for (int32_t i = 0; i < ATTUNE_OP_COUNT; i++) {
+        if (!is_own(&base, &choice, i))
+            continue;
+        less = open;
+        name_kernel(stands_for(&base, i), &less);
+        list_simpler(problem, &less, space, simpler, &count);
+    }
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
+        less = open;
+        if (*tiles[i] == 0)
+            continue;
+        *tiles[i] = 0;
+        list_simpler(problem, &less, space, simpler, &count);
+    }
+    return count;
+}
+
+static int32_t count_knobs(const struct attune_model_problem *problem, const struct attune_choice *base,
+                           const struct attune_choice *choice)
+{
+    struct attune_choice open = *choice;
+    int32_t count = 0;
+    if (problem == NULL)
+        return (choice->threads != base->threads) + (choice->schedule != base->schedule);
+    name_tiles(problem, choice, &open);
+    for (int32_t i = 0; i < ATTUNE_OP_COUNT; i++)
+        count += is_own(base, choice, i);
+    return count + (open.strip != 0) + (open.q_block != 0) + (open.kv_block != 0);
+}
+
+int attune_space_compare(const struct attune_model_problem *problem, const struct attune_space *space,
+                         int32_t a, int32_t b)
+{
+    const struct attune_choice *base = &space->choice[0], *x = &space->choice[a], *y = &space->choice[b];
+    const int32_t of_x[] = {count_knobs(problem, base, x), x->threads, x->schedule, x->kv_block, x->strip,
+                            x->q_block};
+    const int32_t of_y[] = {count_knobs(problem, base, y), y->threads, y->schedule, y->kv_block, y->strip,
+                            y->q_block};
+    if (of_x[0] != of_y[0])
+        return of_x[0] < of_y[0] ? -1 : 1;
+    for (int32_t i = 0; i < ATTUNE_OP_COUNT; i++) /* the registry lists kernels in one array */
+        if (x->kernel[i] != y->kernel[i])
+            return x->kernel[i] != NULL && (y->kernel[i] == NULL || x->kernel[i] < y->kernel[i]) ? -1 : 1;
+    for (size_t i = 1; i < sizeof of_x / sizeof *of_x; i++)
+        if (of_x[i] != of_y[i])
+            return of_x[i] < of_y[i] ? -1 : 1;
+    return 0;
 }
 
 /* Every schedule that makes a difference with so many threads. */
@@ -232,7 +333,7 @@ static void add_threads(const struct attune_key *key, int32_t threads, struct at
         if (open.schedule == ATTUNE_SCHEDULE_EVEN ||
             (threads > 1 && (open.schedule == ATTUNE_SCHEDULE_CLAIMED ||
                              attune_topology_worker_kind(threads - 1) > 0)))
-            add(space, &open);
+            (void)add(space, &open);
 }
 
 void attune_space_parallel(const struct attune_key *key, struct attune_space *space)
@@ -240,7 +341,7 @@ void attune_space_parallel(const struct attune_key *key, struct attune_space *sp
     const struct attune_choice open = {0};
     int32_t cores;
     space->count = 0;
-    add(space, &open);
+    (void)add(space, &open);
     add_threads(key, key->threads, space);
     for (int kind = 0; (cores = attune_topology_kind_cores(kind)) > 0; kind++)
         add_threads(key, cores, space);

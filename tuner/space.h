@@ -27,6 +27,15 @@ void attune_space_combine(const struct attune_model_problem *problem, const int3
 /* Adds what candidate `best` makes together with each of them. */
 void attune_space_extend(const struct attune_model_problem *problem, int32_t best,
                          const int32_t *ranked, int32_t count, struct attune_space *space);
+/* Adds what candidate `index` is without one of its knobs, for each of them, and lists these, those that
+ * were there already too: simpler[] holds ATTUNE_SPACE_KNOBS. Returns how many. */
+#define ATTUNE_SPACE_KNOBS (ATTUNE_OP_COUNT + 3)
+int32_t attune_space_simplify(const struct attune_model_problem *problem, int32_t index,
+                              struct attune_space *space, int32_t *simpler);
+/* A fixed order of candidates, the one closer to the default first: fewer knobs of its own, then earlier
+ * kernels, then smaller tiles. `problem` is NULL in the parallel tier. */
+int attune_space_compare(const struct attune_model_problem *problem, const struct attune_space *space,
+                         int32_t a, int32_t b);
 /* Parallel tier: numbers of threads, those that kinds of cores suggest among them, and schedules; [0]
  * leaves both to the engine. */
 void attune_space_parallel(const struct attune_key *key, struct attune_space *space);

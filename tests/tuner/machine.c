@@ -86,5 +86,6 @@ static double seconds(void *user)
 
 struct attune_search_driver machine_driver(struct machine *machine)
 {
-    return (struct attune_search_driver){run, check, cancelled, machine, {seconds, machine}, 0};
+    return (struct attune_search_driver){.run = run, .check = check, .cancelled = cancelled,
+                                         .user = machine, .clock = {seconds, machine}};
 }
