@@ -48,7 +48,8 @@ static void choose_tile(struct attune_plan *plan)
     if (score == NULL || wsum == NULL || softmax->terms != 2 || plan->shown || plan->needs_all)
         return;
     while ((kernel = attune_model_next(&plan->asked, ATTUNE_OP_TILE, kernel)) != NULL)
-        if (kernel->width == score->width && kernel->width == wsum->width) {
+        if (kernel->width == score->width && kernel->width == wsum->width &&
+            attune_model_fuses(&plan->asked, kernel)) {
             plan->kernel.row[ATTUNE_OP_TILE] = kernel;
             plan->kernel.tile = kernel->run.tile;
             return;

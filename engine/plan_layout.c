@@ -14,8 +14,6 @@
 #define MAX_PACKED_BYTES (16 << 20)
 /* Work below which waking another worker costs more than it brings: flop. */
 #define WORK_A_WORKER 200000.0
-/* Rows that share keys up to which values are read where they lie, however far apart. */
-#define DIRECT_VALUES_ROWS 32
 #define CACHE_LINE 64
 
 static int64_t round_up(int64_t value, int64_t step)
@@ -157,7 +155,7 @@ static void size_values(struct attune_plan *plan)
         return;
     }
     int64_t width = plan->kernel.row[ATTUNE_OP_WSUM]->width, e = plan->shape.e;
-    int few = plan->rows <= DIRECT_VALUES_ROWS, dense = plan->value.stride_t == e;
+    int few = plan->rows <= ATTUNE_MODEL_DIRECT_ROWS, dense = plan->value.stride_t == e;
     plan->values_packed = plan->value.dtype != ATTUNE_F32 || !(few || dense);
     int by_rows = few || !plan->values_packed;
     plan->value_stride = !by_rows ? width : plan->values_packed ? e : plan->value.stride_t;

@@ -51,6 +51,10 @@ enum attune_operation attune_model_complete(const struct attune_model_problem *p
 const struct attune_kernel *attune_model_next(const struct attune_model_problem *problem,
                                               enum attune_operation operation,
                                               const struct attune_kernel *previous);
+/* Whether one kernel for score, softmax and sum is faster than three. */
+int attune_model_fuses(const struct attune_model_problem *problem, const struct attune_kernel *tile);
+/* Rows that share keys up to which float32 values are read where they lie, in panels too. */
+#define ATTUNE_MODEL_DIRECT_ROWS 32
 /* The kernel of a complete choice that makes the scores. */
 const struct attune_kernel *attune_choice_score(const struct attune_choice *choice, int32_t score);
 

@@ -7,13 +7,24 @@
 
 #include "tuner/model.h"
 
-/* With so few query rows to a key, bringing keys and values into panels costs more than it saves: on Zen 5
- * up to 24 rows in AVX2, where the tiles of the panels are no larger, and 12 in AVX-512, where they are. */
+/* With so few query rows to a key, bringing keys into panels costs more than it saves; the sooner it pays,
+ * the shorter the keys are and the nearer they come from. Measured on Zen 5, 2 to 16 rows over 48 to 8192
+ * keys of D = 32 to 128: rows up to which keys are read where they lie. */
+#define NARROW 32
+#define MIDDLE 64
+#define WIDE 128
 #define FEW_ROWS 24
-#define FEW_ROWS_WIDE 12
-/* With 16 lanes panels pay sooner where keys and values come from near: 6 and 8 rows, D = 64, 512 KiB to
- * 2 MiB a head ran 1.15 and 1.3 times as fast in panels, 4 MiB 0.7 times. */
-#define FEW_ROWS_WIDE_NEAR 5
+#define FEW_ROWS_NARROW 6
+/* Values of other types than float32 would have to be converted into their panels. */
+#define FEW_ROWS_TYPED 16
+/* Of the tanh score, whose many rows are worth keys that are not there. */
+#define FEW_ROWS_TANH 3
+/* Rows so few that a fused kernel brings nothing, and neither does one width for scores and sums. */
+#define UNFUSED_ROWS 16
+/* Keys so few that it brings nothing with 16 lanes (14 to 25 % slower on Zen 5 up to 48 keys). */
+#define FUSED_KEYS 96
+/* A panel of another width is taken where it leaves so much less of itself empty. */
+#define LESS_EMPTY 1.12
 
 static int64_t round_up(int64_t value, int64_t step)
 {
@@ -30,19 +41,82 @@ const struct attune_kernel *attune_model_next(const struct attune_model_problem 
     return previous;
 }
 
-/* A kernel of panels needs a full tile of rows to pay; few rows take the one with the fewest. Not so the tanh
- * score, whose kernels all take left-over rows one by one, with little to share between rows. */
+/* The next kernel of an operation and of the instruction set of `first`. */
+static const struct attune_kernel *next_alike(const struct attune_model_problem *problem,
+                                              const struct attune_kernel *first,
+                                              const struct attune_kernel *previous)
+{
+    const struct attune_kernel *kernel = attune_model_next(problem, first->operation, previous);
+    return kernel != NULL && strcmp(kernel->isa, first->isa) == 0 ? kernel : NULL;
+}
+
+/* Whether keys and values come from L2 or close to it. */
+static int is_near(const struct attune_model_problem *problem)
+{
+    const int64_t bytes = 4 * problem->t_k * (problem->key.d + problem->key.e);
+    return bytes <= 2 * problem->topology->l2.size;
+}
+
+/* A kernel of panels needs a full tile of rows to pay: few rows take the one that leaves the fewest of its
+ * own empty; where keys are near, one that does them in one tile is as good. Not so the tanh score, whose kernels all take left-over rows one by one, with little to share
+ * between rows. */
 static const struct attune_kernel *fit_rows(const struct attune_model_problem *problem,
                                             enum attune_operation operation)
 {
-    const struct attune_kernel *best = NULL, *kernel = NULL;
-    while ((kernel = attune_model_next(problem, operation, kernel)) != NULL) {
-        if (best != NULL && strcmp(kernel->isa, best->isa) != 0)
-            break;
-        if (best == NULL || (problem->rows < best->rows && kernel->rows < best->rows))
+    const struct attune_kernel *first = attune_model_next(problem, operation, NULL), *best = first;
+    if (first == NULL || problem->rows > 2 * (int64_t)first->rows ||
+        (first->lanes > 8 && problem->rows <= first->rows && is_near(problem)))
+        return first;
+    for (const struct attune_kernel *kernel = first; kernel != NULL;
+         kernel = next_alike(problem, first, kernel))
+        if (round_up(problem->rows, kernel->rows) < round_up(problem->rows, best->rows))
+            best = kernel;
+    return best;
+}
+
+/* `chosen`, or the kernel whose panels hold `extent` keys or columns in so much less room. */
+static const struct attune_kernel *fit_width(const struct attune_model_problem *problem,
+                                             const struct attune_kernel *chosen, int64_t extent)
+{
+    const struct attune_kernel *best = chosen, *kernel = NULL;
+    while (chosen != NULL && (kernel = next_alike(problem, chosen, kernel)) != NULL)
+        if ((double)round_up(extent, best->width) >=
+            (best == chosen ? LESS_EMPTY : 1) * (double)round_up(extent, kernel->width) &&
+            round_up(extent, kernel->width) < round_up(extent, best->width))
+            best = kernel;
+    return best;
+}
+
+/* Of the kernels that leave the fewest columns of their panels empty the widest, which needs the fewest
+ * passes over the weights, for rows that it has a full tile of. */
+static const struct attune_kernel *fit_columns(const struct attune_model_problem *problem,
+                                               enum attune_operation operation)
+{
+    const struct attune_kernel *first = attune_model_next(problem, operation, NULL), *best = NULL;
+    for (const struct attune_kernel *kernel = first; kernel != NULL;
+         kernel = next_alike(problem, first, kernel)) {
+        const int64_t room = round_up(problem->key.e, kernel->width);
+        const int64_t least = best != NULL ? round_up(problem->key.e, best->width) : room + 1;
+        if ((kernel->rows >= 4 || kernel->rows >= problem->rows) &&
+            (room < least || (room == least && kernel->width > best->width)))
             best = kernel;
     }
-    return best;
+    return best != NULL ? best : first;
+}
+
+int attune_model_fuses(const struct attune_model_problem *problem, const struct attune_kernel *tile)
+{
+    return tile->lanes <= 8 || (problem->rows > UNFUSED_ROWS && problem->t_k >= FUSED_KEYS);
+}
+
+static const struct attune_kernel *choose_wsum(const struct attune_model_problem *problem)
+{
+    const struct attune_kernel *first = fit_rows(problem, ATTUNE_OP_WSUM);
+    if (first == NULL || first->lanes < 8 || problem->key.score == ATTUNE_KEY_LSTM)
+        return first;
+    const int fused = problem->key.score == ATTUNE_KEY_DOT && attune_model_fuses(problem, first);
+    return problem->rows <= UNFUSED_ROWS || !fused ? fit_columns(problem, ATTUNE_OP_WSUM)
+                                                   : fit_width(problem, first, problem->key.e);
 }
 
 static const struct attune_kernel *for_type(const struct attune_model_problem *problem,
@@ -55,6 +129,31 @@ static const struct attune_kernel *for_type(const struct attune_model_problem *p
     return kernel;
 }
 
+/* Rows to a key up to which keys are read where they lie. */
+static int64_t few_rows(const struct attune_model_problem *problem, const struct attune_kernel *rows)
+{
+    const int32_t d = problem->key.score == ATTUNE_KEY_DOT ? problem->key.d : WIDE;
+    if (rows->lanes <= 8)
+        return rows->lanes == 8 && d <= NARROW ? FEW_ROWS_NARROW : FEW_ROWS;
+    if (problem->t_k <= rows->lanes)
+        return FEW_ROWS; /* half of a panel would be empty */
+    if (is_near(problem))
+        return d <= NARROW ? 3 : d <= MIDDLE ? 5 : 8;
+    return d <= MIDDLE ? 6 : d < WIDE ? 8 : 12;
+}
+
+/* Values of float32 lie in place for panels too, whose kernels hold more columns at a time; only from far,
+ * for more rows than these hold, one pass over whole rows is better. */
+static int sums_rows(const struct attune_model_problem *problem, const struct attune_kernel *rows)
+{
+    if (rows->lanes >= 8 && problem->key.dtype_v != ATTUNE_PACK_F32)
+        return problem->rows <= FEW_ROWS_TYPED;
+    if (rows->lanes >= 8 && problem->key.score != ATTUNE_KEY_LSTM &&
+        (is_near(problem) || problem->rows <= 4 || problem->key.e <= MIDDLE))
+        return 0;
+    return problem->rows <= few_rows(problem, rows);
+}
+
 /* Whether keys, or values, are read by rows where they lie: as a choice that names a kernel says. */
 static int reads_rows(const struct attune_model_problem *problem, const struct attune_choice *choice,
                       enum attune_operation by_rows, enum attune_operation by_panels)
@@ -64,9 +163,8 @@ static int reads_rows(const struct attune_model_problem *problem, const struct a
     const struct attune_kernel *kernel = attune_model_next(problem, by_rows, NULL);
     if (kernel == NULL)
         return 0;
-    const int64_t bytes = 4 * problem->t_k * (problem->key.d + problem->key.e);
-    const int near = bytes <= 2 * problem->topology->l2.size;
-    return problem->rows <= (kernel->lanes <= 8 ? FEW_ROWS : near ? FEW_ROWS_WIDE_NEAR : FEW_ROWS_WIDE);
+    return by_rows == ATTUNE_OP_WSUM_ROWS ? sums_rows(problem, kernel)
+                                          : problem->rows <= few_rows(problem, kernel);
 }
 
 /* An operation of the other of the two forms. */
@@ -92,8 +190,12 @@ static const struct attune_kernel *choose_kernel(const struct attune_model_probl
 {
     switch (operation) {
     case ATTUNE_OP_SCORE_DOT:
+        return fit_width(problem, fit_rows(problem, operation), problem->t_k);
     case ATTUNE_OP_WSUM:
-        return fit_rows(problem, operation);
+        return choose_wsum(problem);
+    case ATTUNE_OP_SCORE_TANH: /* prepared keys have the same panels for any number of rows */
+        return fit_width(problem, attune_model_next(problem, operation, NULL),
+                         problem->rows <= FEW_ROWS_TANH && !problem->key.prepared ? problem->t_k : 0);
     case ATTUNE_OP_SCORE_ROWS:
         return for_type(problem, operation, problem->key.dtype_k);
     case ATTUNE_OP_WSUM_ROWS:
@@ -126,7 +228,9 @@ static void choose_tiles(const struct attune_model_problem *problem, struct attu
         .t_k = problem->t_k,
         .ordered = lstm,
         .in_place = choice->kernel[ATTUNE_OP_SCORE_ROWS] != NULL &&
-                    choice->kernel[ATTUNE_OP_WSUM_ROWS] != NULL,
+                    (choice->kernel[ATTUNE_OP_WSUM_ROWS] != NULL ||
+                     (problem->rows <= ATTUNE_MODEL_DIRECT_ROWS &&
+                      problem->key.dtype_v == ATTUNE_PACK_F32)),
         .state = 3 * units,
     };
     struct attune_tiles tiles;
