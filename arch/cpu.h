@@ -48,6 +48,13 @@ struct attune_cpu {
 
 /* Detected once; thread-safe; never fails. */
 const struct attune_cpu *attune_cpu_detect(void);
+/* What is known of some microarchitectures beyond what they can execute: which of the right ways is fast.
+ * Defaults rest on it until something is measured; no result does. */
+enum attune_cpu_trait {
+    ATTUNE_CPU_DIVIDES_FAST = 1, /* a vector of quotients every two cycles or so; elsewhere it takes 4 to 16 */
+    ATTUNE_CPU_WIDE_SHARES = 2,  /* all arithmetic on 512 bits takes the two ports of FMA */
+};
+uint32_t attune_cpu_traits(const struct attune_cpu *cpu);
 /* "avx2" for one feature bit; NULL when the index is none. */
 const char *attune_cpu_feature_word(int index);
 /* The features left below a ceiling ("scalar", "avx2", "avx512", "neon"; NULL or "" for no ceiling).

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * CPUID and XCR0 decoded. A feature is usable when CPUID lists it and the operating system saves
- * the registers that it works on. Never decides by vendor, family or model: people read those.
+ * the registers that it works on. Vendor, family and model decide nothing here.
  */
 #include "cpu_decode.h"
 

@@ -171,6 +171,7 @@ enum attune_status attune_plan_choose(struct attune_plan *plan)
     };
     plan->asked = (struct attune_model_problem){.topology = plan->context->topology,
                                                 .features = context->features,
+                                                .traits = attune_cpu_traits(attune_cpu_detect()),
                                                 .bars = context->cache,
                                                 .rows = plan->rows,
                                                 .t_k = plan->shape.t_k};

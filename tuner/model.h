@@ -36,6 +36,7 @@ void attune_model_tiles(const struct attune_model_input *input, const struct att
 struct attune_model_problem {
     const struct attune_topology *topology;
     uint32_t features; /* ATTUNE_CPU_ bits that kernels may use */
+    uint32_t traits;   /* attune_cpu_traits() */
     const struct attune_cache *bars; /* kernels barred there are passed over; NULL: none are */
     struct attune_key key;
     int64_t rows;      /* query rows that share keys: T_q times the heads of a group */

@@ -3,8 +3,10 @@
  * The default choice: for each operation the first usable kernel that fits the problem, then tiles for
  * them. Whatever a caller has set already stays.
  */
+#include <math.h>
 #include <string.h>
 
+#include "arch/cpu.h"
 #include "tuner/model.h"
 
 /* With so few query rows to a key, bringing keys into panels costs more than it saves; the sooner it pays,
@@ -23,7 +25,7 @@
 #define UNFUSED_ROWS 16
 /* Keys so few that it brings nothing with 16 lanes (14 to 25 % slower on Zen 5 up to 48 keys). */
 #define FUSED_KEYS 96
-/* A panel of another width is taken where it leaves so much less of itself empty. */
+/* A panel of another width is taken where it costs so much less, empty lanes included. */
 #define LESS_EMPTY 1.12
 
 static int64_t round_up(int64_t value, int64_t step)
@@ -74,15 +76,30 @@ static const struct attune_kernel *fit_rows(const struct attune_model_problem *p
     return best;
 }
 
-/* `chosen`, or the kernel whose panels hold `extent` keys or columns in so much less room. */
+/* Cycles for a lane of a tile: two FMA a cycle, at most 1.4 loads beside them (a tile of 16 x 1, with its 17
+ * loads for 16 FMA, ran at 67 % of the peak), and no term sooner than the one before it is through. */
+static double cycles_a_lane(const struct attune_kernel *kernel)
+{
+    const double vectors = (double)kernel->width / kernel->lanes, fma = kernel->rows * vectors;
+    const double issue = fmax(fma / 2, (kernel->rows + vectors) / 1.4);
+    return fmax(issue, 4) / (fma * kernel->lanes);
+}
+
+static double cost_of_width(const struct attune_kernel *kernel, int64_t extent)
+{
+    return cycles_a_lane(kernel) * (double)round_up(extent, kernel->width);
+}
+
+/* `chosen`, or the kernel of its kind whose panels hold `extent` keys or columns at so much less cost, empty
+ * lanes included. */
 static const struct attune_kernel *fit_width(const struct attune_model_problem *problem,
                                              const struct attune_kernel *chosen, int64_t extent)
 {
     const struct attune_kernel *best = chosen, *kernel = NULL;
     while (chosen != NULL && (kernel = next_alike(problem, chosen, kernel)) != NULL)
-        if ((double)round_up(extent, best->width) >=
-            (best == chosen ? LESS_EMPTY : 1) * (double)round_up(extent, kernel->width) &&
-            round_up(extent, kernel->width) < round_up(extent, best->width))
+        if (kernel->terms == chosen->terms &&
+            cost_of_width(best, extent) >= (best == chosen ? LESS_EMPTY : 1) * cost_of_width(kernel, extent) &&
+            cost_of_width(kernel, extent) < cost_of_width(best, extent))
             best = kernel;
     return best;
 }
@@ -104,8 +121,12 @@ static const struct attune_kernel *fit_columns(const struct attune_model_problem
     return best != NULL ? best : first;
 }
 
+/* Where exponentials wait for the ports of FMA nothing rides along for free: on Emerald Rapids the three
+ * kernels were 1.09 to 1.13 times as fast with 16 lanes. */
 int attune_model_fuses(const struct attune_model_problem *problem, const struct attune_kernel *tile)
 {
+    if (tile->lanes > 8 && (problem->traits & ATTUNE_CPU_WIDE_SHARES) != 0)
+        return 0;
     return tile->lanes <= 8 || (problem->rows > UNFUSED_ROWS && problem->t_k >= FUSED_KEYS);
 }
 
@@ -136,7 +157,7 @@ static int64_t few_rows(const struct attune_model_problem *problem, const struct
     if (rows->lanes <= 8)
         return rows->lanes == 8 && d <= NARROW ? FEW_ROWS_NARROW : FEW_ROWS;
     if (problem->t_k <= rows->lanes)
-        return FEW_ROWS; /* half of a panel would be empty */
+        return 4 * problem->t_k > 3 * rows->lanes ? 12 : FEW_ROWS; /* much of a panel would be empty */
     if (is_near(problem))
         return d <= NARROW ? 3 : d <= MIDDLE ? 5 : 8;
     return d <= MIDDLE ? 6 : d < WIDE ? 8 : 12;
@@ -185,6 +206,17 @@ static int is_idle(const struct attune_model_problem *problem, const struct attu
     }
 }
 
+/* Two terms over one division where that is fast. Prepared keys have the same panels for any number of
+ * rows. */
+static const struct attune_kernel *choose_tanh(const struct attune_model_problem *problem)
+{
+    const struct attune_kernel *first = attune_model_next(problem, ATTUNE_OP_SCORE_TANH, NULL), *kernel = first;
+    while (kernel != NULL && (problem->traits & ATTUNE_CPU_DIVIDES_FAST) != 0 && kernel->terms != 2)
+        kernel = next_alike(problem, first, kernel);
+    return fit_width(problem, kernel != NULL ? kernel : first,
+                     problem->rows <= FEW_ROWS_TANH && !problem->key.prepared ? problem->t_k : 0);
+}
+
 static const struct attune_kernel *choose_kernel(const struct attune_model_problem *problem,
                                                  enum attune_operation operation)
 {
@@ -193,9 +225,8 @@ static const struct attune_kernel *choose_kernel(const struct attune_model_probl
         return fit_width(problem, fit_rows(problem, operation), problem->t_k);
     case ATTUNE_OP_WSUM:
         return choose_wsum(problem);
-    case ATTUNE_OP_SCORE_TANH: /* prepared keys have the same panels for any number of rows */
-        return fit_width(problem, attune_model_next(problem, operation, NULL),
-                         problem->rows <= FEW_ROWS_TANH && !problem->key.prepared ? problem->t_k : 0);
+    case ATTUNE_OP_SCORE_TANH:
+        return choose_tanh(problem);
     case ATTUNE_OP_SCORE_ROWS:
         return for_type(problem, operation, problem->key.dtype_k);
     case ATTUNE_OP_WSUM_ROWS:

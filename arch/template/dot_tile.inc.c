@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The register tile of scores against a panel of keys, shared by score_dot and tile. Needs a vocabulary;
- * rows and vectors are compile-time constants, rows <= 12, rows * vectors + vectors + 1 <= VREGISTERS.
+ * rows and vectors are compile-time constants, rows <= 16, rows * vectors + vectors + 1 <= VREGISTERS.
  */
 #ifndef ATTUNE_ARCH_TEMPLATE_DOT_TILE
 #define ATTUNE_ARCH_TEMPLATE_DOT_TILE
 
 #include "arch/kernels.h"
 
-enum { DOT_ROWS = 12, DOT_VECTORS = 4 };
+enum { DOT_ROWS = 16, DOT_VECTORS = 4 };
 
 /* rows x (vectors * VLANES) scores. Bound: rows * vectors FMA against vectors + rows loads a term: two
  * loads a cycle keep two FMA units busy wherever that is at most rows * vectors, as in 6 x 2 (12, 8)
@@ -19,25 +19,25 @@ VINLINE void dot_tile(const struct attune_score_dot_args *args, const float *q, 
 {
     const int64_t ldq = args->ldq, d = args->d, width = vectors * VLANES;
     vf sum[DOT_ROWS][DOT_VECTORS];
-    _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
+    _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)
         _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++) sum[i][v] = vzero();
     _Pragma("GCC unroll 2") for (int64_t t = 0; t < d; t++)
     {
         vf k[DOT_VECTORS];
         _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
             k[v] = vload(panel + t * width + v * VLANES);
-        _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
+        _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)
         {
             const vf x = vbroadcast(q + i * ldq + t);
             _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
                 sum[i][v] = vfma(x, k[v], sum[i][v]);
         }
     }
-    _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
+    _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)
         _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
             vstore(s + i * args->lds + v * VLANES, sum[i][v]);
     if (peak)
-        _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
+        _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)
             _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
                 peak[i] = vmax(sum[i][v], peak[i]);
 }
@@ -53,7 +53,8 @@ VINLINE void dot_edge(const struct attune_score_dot_args *args, const float *q, 
 {
     switch (left) {
         DOT_EDGE(1) DOT_EDGE(2) DOT_EDGE(3) DOT_EDGE(4) DOT_EDGE(5) DOT_EDGE(6) DOT_EDGE(7)
-        DOT_EDGE(8) DOT_EDGE(9) DOT_EDGE(10) DOT_EDGE(11)
+        DOT_EDGE(8) DOT_EDGE(9) DOT_EDGE(10) DOT_EDGE(11) DOT_EDGE(12) DOT_EDGE(13) DOT_EDGE(14)
+        DOT_EDGE(15)
     default:
         break;
     }
