@@ -106,7 +106,8 @@ static enum attune_status measure(struct session *session, const struct attune_t
     status = attune_tune_case_open(&timed, context, request);
     const struct attune_tune_bench bench = {
         .driver = {.run = attune_tune_case_run, .check = attune_tune_case_check,
-                   .move = attune_tune_case_move, .user = &timed, .clock = attune_clock_monotonic},
+                   .cancelled = attune_tune_case_starved, .move = attune_tune_case_move,
+                   .user = &timed, .clock = attune_clock_monotonic},
         .open = attune_tune_case_plan};
     struct attune_binding *binding = key->tier == ATTUNE_KEY_CORE
                                          ? attune_context_enter_kind(context, request->kind)
@@ -116,6 +117,8 @@ static enum attune_status measure(struct session *session, const struct attune_t
     else if (status == ATTUNE_OK)
         attune_tune_parallel(&bench, key, effort, date, tuned);
     attune_topology_leave(binding);
+    if (timed.starved)
+        status = attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory to try the candidates of a key");
     attune_tune_case_close(&timed);
     attune_context_release(context);
     return status;

@@ -311,6 +311,19 @@ void attune_tune_case_close(struct attune_tune_case *timed)
     memset(timed, 0, sizeof *timed);
 }
 
+/* Whether it went well; a want of memory is remembered. */
+static int is_done(struct attune_tune_case *timed, enum attune_status status)
+{
+    timed->starved |= status == ATTUNE_ERROR_NO_MEMORY;
+    return status == ATTUNE_OK;
+}
+
+int attune_tune_case_starved(void *user)
+{
+    const struct attune_tune_case *timed = user;
+    return timed->starved;
+}
+
 /* Prepared keys are the same for all candidates: their layout is the key side's alone. */
 static int prepare(struct attune_tune_case *timed, const struct attune_plan *plan)
 {
@@ -321,13 +334,13 @@ static int prepare(struct attune_tune_case *timed, const struct attune_plan *pla
     timed->prepared_step = (size + 63) / 64 * 64;
     place->prepared = aligned_alloc(64, (size_t)timed->copies * timed->prepared_step);
     if (place->prepared == NULL)
-        return 0;
+        return is_done(timed, ATTUNE_ERROR_NO_MEMORY);
     place->args.prepared_size = size;
     for (int32_t copy = timed->copies - 1; copy >= 0; copy--) {
         turn_to(timed, copy);
-        if (attune_plan_prepare(plan, &place->args,
-                                place->prepared + (size_t)copy * timed->prepared_step,
-                                size) != ATTUNE_OK)
+        if (!is_done(timed, attune_plan_prepare(plan, &place->args,
+                                                place->prepared + (size_t)copy * timed->prepared_step,
+                                                size)))
             return 0;
     }
     return 1;
@@ -341,7 +354,7 @@ static int reserve(struct attune_tune_case *timed, size_t size)
         return 1;
     void *larger = aligned_alloc(64, (size + 63) / 64 * 64);
     if (larger == NULL)
-        return 0;
+        return is_done(timed, ATTUNE_ERROR_NO_MEMORY);
     free(args->workspace);
     args->workspace = larger;
     args->workspace_size = size;
@@ -372,8 +385,9 @@ int attune_tune_case_plan(void *user, int32_t index, const struct attune_choice 
     struct attune_tune_case *timed = user;
     const int parallel = timed->context->threads > 1;
     struct attune_plan *plan;
-    return attune_plan_create_forced(timed->context, &timed->problem, parallel ? NULL : choice,
-                                     parallel ? choice : NULL, &plan) == ATTUNE_OK &&
+    return is_done(timed, attune_plan_create_forced(timed->context, &timed->problem,
+                                                    parallel ? NULL : choice,
+                                                    parallel ? choice : NULL, &plan)) &&
            attune_tune_case_take(timed, index, plan);
 }
 
@@ -391,8 +405,7 @@ int attune_tune_case_check(void *user, int32_t index)
     const struct attune_args *args = &timed->place[timed->at].args;
     double ratio = INFINITY;
     turn_to(timed, 0);
-    return attune_plan_execute(timed->plan[index], args) == ATTUNE_OK &&
-           attune_verify(&timed->plan[index]->shape, args, check_seconds, &ratio) ==
-               ATTUNE_OK &&
+    return is_done(timed, attune_plan_execute(timed->plan[index], args)) &&
+           is_done(timed, attune_verify(&timed->plan[index]->shape, args, check_seconds, &ratio)) &&
            ratio <= 1;
 }

@@ -36,6 +36,7 @@ struct attune_tune_case {
     struct attune_tune_place place[ATTUNE_TUNE_PLACES];
     int32_t places, at; /* the one in use */
     struct attune_plan *plan[ATTUNE_SEARCH_CANDIDATES];
+    int starved; /* of memory: what the search found is worth nothing */
 };
 
 /* Core tier: one head on one thread of `context`, of a length that takes about a millisecond.
@@ -58,5 +59,6 @@ void attune_tune_case_run(void *user, int32_t index);
 /* Goes on in another place, `place` of any size; whether there is more than one. */
 int attune_tune_case_move(void *user, int32_t place);
 int attune_tune_case_check(void *user, int32_t index);
+int attune_tune_case_starved(void *user); /* for the search to end */
 
 #endif

@@ -3,6 +3,7 @@
  * The list of keys that problems have, each once, in the order in which they are given. Measures
  * nothing.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,7 +141,7 @@ enum attune_status attune_tune_list_missed(struct attune_tune_jobs *jobs,
     enum attune_status status = ATTUNE_OK;
     struct attune_missed missed;
     struct attune_document doc = {0};
-    struct attune_fault fault;
+    struct attune_fault fault = {0};
     int flags;
     for (int i = 0; status == ATTUNE_OK && attune_cache_missed_at(context->cache, i, &missed); i++)
         status = add_key(jobs, context, &missed.key);
@@ -150,6 +151,8 @@ enum attune_status attune_tune_list_missed(struct attune_tune_jobs *jobs,
             attune_document_find(&doc, attune_fingerprint_get()->text);
         if (section != NULL)
             status = add_lines(jobs, context, section);
+    } else if (status == ATTUNE_OK && fault.system == ENOMEM) {
+        status = attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory for the keys that were missed");
     }
     attune_document_free(&doc);
     free(path);

@@ -78,7 +78,7 @@ void attune_section_remove(struct attune_section *section, size_t index)
 static int append(struct attune_section *section, struct attune_line *line)
 {
     if (section->count >= ATTUNE_CACHE_ENTRIES_MAX)
-        return -1;
+        return -2;
     if (section->count == section->capacity) {
         const size_t capacity = section->capacity > 0 ? 2 * section->capacity : 16;
         struct attune_line *more = realloc(section->lines, capacity * sizeof *more);
@@ -149,7 +149,7 @@ int attune_section_merge(struct attune_section *section, const struct attune_sec
     for (size_t i = 0; i < from->count; i++) {
         const int code = attune_section_put(section, from->lines[i].text, ATTUNE_MERGE_BETTER);
         if (code < 0)
-            return -1;
+            return code;
         changed += code;
     }
     return changed;

@@ -39,13 +39,14 @@ struct putting {
     struct attune_cache *cache;
     struct attune_section *section;
     int all;
-    int changed; /* -1: the section took no more */
+    int changed; /* -1: no memory; -2: the section took no more */
 };
 
 static int put_line(struct putting *putting, const char *text)
 {
     const int code = attune_section_put(putting->section, text, ATTUNE_MERGE_REPLACE);
-    putting->changed = code < 0 || putting->changed < 0 ? -1 : putting->changed + code;
+    if (putting->changed >= 0)
+        putting->changed = code < 0 ? code : putting->changed + code;
     return code < 0;
 }
 
@@ -92,13 +93,15 @@ static int put_into(void *user, struct attune_document *doc, struct attune_fault
     putting->section = attune_document_section(doc, attune_fingerprint_get()->text);
     if (putting->section == NULL)
         return attune_fault_set(fault, ENOMEM, "no memory");
-    if (attune_cache_each(putting->cache, put_tuned, putting) != 0)
+    if (attune_cache_each(putting->cache, put_tuned, putting) != 0 && putting->changed >= 0)
         putting->changed = -1;
     put_bars(putting);
     if (!putting->all)
         put_missed(putting);
+    if (putting->changed == -1)
+        return attune_fault_set(fault, ENOMEM, "no memory");
     if (putting->changed < 0)
-        return attune_fault_set(fault, 0, "no memory, or more than %d lines of one machine",
+        return attune_fault_set(fault, 0, "more than %d lines of one machine",
                                 ATTUNE_CACHE_ENTRIES_MAX);
     return putting->changed > 0;
 }

@@ -5,6 +5,7 @@
  */
 #include "tuner/cache_text.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,7 +82,7 @@ static char *copy_span(struct attune_span span, size_t skip)
     return strndup(span.start + skip, span.length - skip);
 }
 
-/* A line inside a section: 0, or -1 without memory. */
+/* A line inside a section: 0, or what attune_section_put() says of no memory and of too many. */
 static int read_line(struct attune_section *section, struct attune_span line)
 {
     static const char machine[] = "%machine ", end[] = "%end ";
@@ -111,7 +112,7 @@ static int read_line(struct attune_section *section, struct attune_span line)
     char *text = copy_span(line, 0);
     const int code = text != NULL ? attune_section_put(section, text, ATTUNE_MERGE_REPLACE) : -1;
     free(text);
-    return code < 0 ? -1 : 0;
+    return code < 0 ? code : 0;
 }
 
 static int refuse(struct attune_fault *fault, const char *format, int limit)
@@ -136,6 +137,7 @@ int attune_document_parse(const char *data, size_t size, struct attune_document 
 {
     struct attune_section *section = NULL;
     size_t lines = 0;
+    int code = 0;
     *doc = (struct attune_document){0};
     if (size > ATTUNE_CACHE_FILE_MAX)
         return refuse(fault, "more than the %d bytes that a cache may have", ATTUNE_CACHE_FILE_MAX);
@@ -154,12 +156,13 @@ int attune_document_parse(const char *data, size_t size, struct attune_document 
                 return -2;
             }
             section = add_section(doc, minor);
-        } else if (section == NULL || read_line(section, line) != 0) {
-            section = NULL;
+        } else if (section != NULL) {
+            code = read_line(section, line);
         }
-        if (section == NULL)
-            return refuse(fault, "no memory, or more than %d lines of one machine",
-                          ATTUNE_CACHE_ENTRIES_MAX);
+        if (section == NULL || code == -1)
+            return attune_fault_set(fault, ENOMEM, "no memory") - 1;
+        if (code != 0)
+            return refuse(fault, "more than %d lines of one machine", ATTUNE_CACHE_ENTRIES_MAX);
     }
     return doc->count > 0 ? 0 : attune_fault_set(fault, 0, "not a cache of Attune: empty");
 }
@@ -210,6 +213,7 @@ struct writer {
     char *text;
     size_t length, size;
     int failed;
+    int no_memory; /* that is why */
 };
 
 static void write_line(struct writer *writer, const char *format, ...)
@@ -231,7 +235,7 @@ static void write_line(struct writer *writer, const char *format, ...)
         const size_t size = 2 * writer->size + sizeof line;
         char *more = realloc(writer->text, size);
         if (more == NULL) {
-            writer->failed = 1;
+            writer->failed = writer->no_memory = 1;
             return;
         }
         writer->text = more;
@@ -257,8 +261,11 @@ char *attune_document_write(const struct attune_document *doc, size_t *size,
     }
     if (writer.failed || writer.text == NULL) {
         free(writer.text);
-        (void)attune_fault_set(fault, 0, "no memory, or more than the %d bytes that a cache may have",
-                               ATTUNE_CACHE_FILE_MAX);
+        if (writer.no_memory)
+            (void)attune_fault_set(fault, ENOMEM, "no memory");
+        else
+            (void)attune_fault_set(fault, 0, "more than the %d bytes that a cache may have",
+                                   ATTUNE_CACHE_FILE_MAX);
         return NULL;
     }
     *size = writer.length;

@@ -75,10 +75,10 @@ enum attune_merge {
     ATTUNE_MERGE_REPLACE
 };
 /* Enters a line's text (without CRC). Counts of missed keys add up, and a tuned line takes away the
- * missed one of its key. Returns 1 where the section changed, 0 where not, -1 without memory or where
+ * missed one of its key. Returns 1 where the section changed, 0 where not, -1 without memory, -2 where
  * the section is full. */
 int attune_section_put(struct attune_section *section, const char *text, enum attune_merge merge);
-/* All lines of `from`: the number that changed something, or -1. */
+/* All lines of `from`: the number that changed something, or -1 or -2. */
 int attune_section_merge(struct attune_section *section, const struct attune_section *from);
 void attune_section_remove(struct attune_section *section, size_t index);
 int attune_section_whole(const struct attune_section *section);

@@ -3,6 +3,7 @@
  * attune cache export, import, merge, forget: what changes files. Each writes a file whole or not at
  * all; how is tuner/cache_file.c's and output.c's.
  */
+#include <errno.h>
 #include <fnmatch.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -92,8 +93,10 @@ static int import_into(void *user, struct attune_document *doc, struct attune_fa
     struct attune_section *into = attune_document_section(doc, machine);
     importing->changed =
         into != NULL ? attune_section_merge(into, attune_document_find(importing->from, machine)) : -1;
+    if (importing->changed == -1)
+        return attune_fault_set(fault, ENOMEM, "no memory");
     if (importing->changed < 0)
-        return attune_fault_set(fault, 0, "no memory, or more than %d lines of one machine",
+        return attune_fault_set(fault, 0, "more than %d lines of one machine",
                                 ATTUNE_CACHE_ENTRIES_MAX);
     return importing->changed > 0 && !importing->dry;
 }
@@ -172,9 +175,11 @@ static int merge_file(struct attune_document *doc, const char *file, struct attu
         else
             code = attune_trouble_set(trouble, ATTUNE_EXIT_USE,
                                       "section %zu: lines are damaged or missing", i + 1);
-        if (code == 0 && (into == NULL || attune_section_merge(into, &from.sections[i]) < 0))
-            code = attune_trouble_set(trouble, ATTUNE_EXIT_SYSTEM,
-                                      "no memory, or more than %d lines of one machine",
+        const int merged = into != NULL ? attune_section_merge(into, &from.sections[i]) : -1;
+        if (code == 0 && merged == -1)
+            code = attune_trouble_set(trouble, ATTUNE_EXIT_SYSTEM, "no memory");
+        else if (code == 0 && merged < 0)
+            code = attune_trouble_set(trouble, ATTUNE_EXIT_USE, "more than %d lines of one machine",
                                       ATTUNE_CACHE_ENTRIES_MAX);
     }
     attune_document_free(&from);

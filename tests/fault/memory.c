@@ -14,23 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/fault/expect.h"
 #include "tests/fault/fault.h"
 #include "tests/support/compare.h"
 #include "tests/support/generate.h"
-
-static int passed, failed;
-
-#define EXPECT(condition, ...)                                                                     \
-    do {                                                                                           \
-        if (condition) {                                                                           \
-            passed++;                                                                              \
-        } else {                                                                                   \
-            failed++;                                                                              \
-            printf("%s: ", #condition);                                                            \
-            printf(__VA_ARGS__);                                                                   \
-            putchar('\n');                                                                         \
-        }                                                                                          \
-    } while (0)
 
 /* ---- The library. ---- */
 

@@ -327,7 +327,7 @@ Test(cache_text, limits_are_kept)
         (void)snprintf(line, sizeof line, "remark %d", i);
         cr_assert_eq(attune_section_put(section, line, ATTUNE_MERGE_BETTER), 1);
     }
-    cr_assert_eq(attune_section_put(section, "remark more", ATTUNE_MERGE_BETTER), -1);
+    cr_assert_eq(attune_section_put(section, "remark more", ATTUNE_MERGE_BETTER), -2);
     attune_document_free(&doc);
     char *much = calloc(1, ATTUNE_CACHE_FILE_MAX + 1);
     memset(much, '\n', ATTUNE_CACHE_FILE_MAX + 1);
