@@ -96,7 +96,7 @@ int main(int argc, char **argv)
             most = resident();
     }
     const size_t grown = most > before ? most - before : 0;
-    printf("%ld cycles, resident %zu KiB, at most %zu KiB more\n", cycles, before >> 10, grown >> 10);
+    printf("figure: %ld cycles, resident %zu KiB, at most %zu KiB more\n", cycles, before >> 10, grown >> 10);
     fine &= grown <= SLACK;
     printf("%d passed, %d failed\n", fine, !fine);
     return !fine;

@@ -11,6 +11,7 @@
 #include "tests/support/oracle.h"
 
 static char text[2048];
+static double worst_share;
 
 static const char *complain(const struct box *box, const char *output, int64_t index, double got,
                             double want, double bound, const char *what)
@@ -98,11 +99,14 @@ const char *compare_with_oracle(const struct box *box, const struct box_result *
         wrong = compare_references(box, &e, loosest);
     for (int o = 0; !wrong && o < ATTUNE_OUTPUT_COUNT; o++) {
         int64_t worst = 0;
+        double share = 0;
         if (result->count[o] != e.reference.count[o])
             wrong = complain(box, attune_output_name(o), result->count[o], 0, 0, 0, "wrong count");
-        else if (result->value[o] &&
-                 !(attune_reference_compare(result->value[o], e.oracle[o], e.reference.bound[o],
-                                            result->count[o], NULL, &worst) <= 1))
+        else if (result->value[o])
+            share = attune_reference_compare(result->value[o], e.oracle[o], e.reference.bound[o],
+                                             result->count[o], NULL, &worst);
+        worst_share = share > worst_share ? share : worst_share;
+        if (!wrong && !(share <= 1))
             wrong = complain(box, attune_output_name(o), worst, (double)result->value[o][worst],
                              e.oracle[o][worst], e.reference.bound[o][worst], result->kernels);
     }
@@ -110,6 +114,11 @@ const char *compare_with_oracle(const struct box *box, const struct box_result *
         wrong = complain(box, "canary", result->strays, 0, 0, 0, "written outside the outputs");
     forget(&e);
     return wrong;
+}
+
+double compare_worst(void)
+{
+    return worst_share;
 }
 
 const char *compare_bits(const struct box_result *one, const struct box_result *other)

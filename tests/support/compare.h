@@ -13,6 +13,8 @@
  * oracle. */
 const char *compare_with_oracle(const struct box *box, const struct box_result *result,
                                 double loosest);
+/* The largest error that compare_with_oracle() has seen in this process, as a share of its bound. */
+double compare_worst(void);
 /* The reference of the engine alone. */
 const char *compare_reference(const struct box *box);
 /* The same bits in every output that both have. */

@@ -92,4 +92,5 @@ if [ -z "$end" ]; then
     tail -n 5 "$work/serial" "$work/log" "$work/errors" >&2
     exit 125
 fi
+printf 'figure: %s: %d commands, exit code %d\n' "$model" "$(grep -c . "$commands")" "$end"
 exit "$end"
