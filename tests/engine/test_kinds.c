@@ -171,6 +171,16 @@ Test(kinds, a_machine_of_one_kind_has_the_keys_it_always_had)
     attune_context_release(context);
 }
 
+/* Which of them is the faster nobody knows. */
+Test(kinds, without_a_ranking_they_are_one)
+{
+    setenv("HWLOC_CPUKINDS_RANKING", "none", 1);
+    cr_assert_eq(attune_topology_get()->kinds, 1);
+    cr_assert_null(attune_topology_of_kind(1));
+    cr_assert_eq(attune_fingerprint_kind(attune_topology_get()), 0);
+    cr_assert_eq(attune_topology_kind_cores(0), attune_topology_get()->allowed_cores);
+}
+
 /* The kernels are those of the fastest kind however many threads there are: so the same bits. */
 Test(kinds, the_key_does_not_depend_on_the_number_of_threads)
 {
