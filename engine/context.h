@@ -15,7 +15,7 @@
 
 enum attune_tune_mode {
     ATTUNE_TUNE_READ = 0, /* plans take what was tuned */
-    ATTUNE_TUNE_OFF,      /* plans take the model's choice */
+    ATTUNE_TUNE_OFF,      /* plans take the model's choice; bars hold */
     ATTUNE_TUNE_RECORD    /* and keys that were missed are written when the context is released */
 };
 

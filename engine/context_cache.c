@@ -50,8 +50,8 @@ enum attune_status attune_context_open_cache(struct attune_context *context,
     }
     context->cache_setup.explicit_path = path;
     context->owner = getpid();
-    if (context->tune != ATTUNE_TUNE_OFF)
-        attune_cache_read_layers(context->cache, &setup, &context->cache_sources);
+    /* With ATTUNE_TUNE=off too: no plan takes a choice then, but what is barred stays barred. */
+    attune_cache_read_layers(context->cache, &setup, &context->cache_sources);
     tell_troubles(context);
     return ATTUNE_OK;
 }

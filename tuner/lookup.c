@@ -235,7 +235,7 @@ void attune_lookup_core(const struct attune_lookup *lookup,
     answer->missing = ATTUNE_OP_COUNT;
     say_key(lookup, &problem->key);
     if (lookup->cache == NULL)
-        say(lookup, "no cache is read");
+        say(lookup, "no choice is taken from a cache");
     else if (take_from_cache(lookup, problem, answer))
         return;
     answer->origin = ATTUNE_ORIGIN_MODEL;

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "bench/cli/command.h"
+#include "engine/context.h"
 #include "tuner/cache_layers.h"
 
 struct attune_cache_row {
@@ -46,8 +47,10 @@ int attune_cache_document_open(const char *path, struct attune_document *doc,
 /* The exit code that a fault leads to, in *trouble. */
 int attune_cache_trouble(struct attune_trouble *trouble, const struct attune_fault *fault);
 
-/* Sources as `attune info` and `attune cache` show them. */
+/* Sources as `attune info` and `attune cache` show them; that plans take nothing of them, for a context
+ * that does not tune. */
 void attune_cache_sources_text(const struct attune_cache_sources *sources, FILE *file);
+void attune_cache_context_text(const struct attune_context *context, FILE *file);
 json_t *attune_cache_sources_json(const struct attune_cache_sources *sources);
 /* cache_show.c */
 void attune_cache_rows_text(const struct attune_cache_view *view, int details, FILE *file);

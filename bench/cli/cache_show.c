@@ -41,6 +41,14 @@ void attune_cache_sources_text(const struct attune_cache_sources *sources, FILE 
     }
 }
 
+void attune_cache_context_text(const struct attune_context *context, FILE *file)
+{
+    attune_cache_sources_text(&context->cache_sources, file);
+    if (context->tune == ATTUNE_TUNE_OFF)
+        fprintf(file, "  %-12s ATTUNE_TUNE=off: plans take no choice from them, barred kernels stay barred\n",
+                "off");
+}
+
 json_t *attune_cache_sources_json(const struct attune_cache_sources *sources)
 {
     json_t *list = json_array();

@@ -113,7 +113,7 @@ static int explain(struct attune_context *context, const struct attune_problem *
                                       attune_cache_sources_json(&context->cache_sources))
                           : NULL;
     if (!json)
-        attune_cache_sources_text(&context->cache_sources, stdout);
+        attune_cache_context_text(context, stdout);
     explain_core(plan, &lookup, &chain, object);
     explain_parallel(plan, &lookup, &chain, object);
     const double found_in = time_lookup(context->cache, &plan->asked.key);

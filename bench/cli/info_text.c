@@ -118,7 +118,7 @@ void attune_info_text(const struct attune_info *info, FILE *file)
             ATTUNE_VERSION_PATCH);
     print_cpu(info, file);
     print_topology(info->topology, file);
-    attune_cache_sources_text(&info->context->cache_sources, file);
+    attune_cache_context_text(info->context, file);
     print_kernels(info, file);
 }
 

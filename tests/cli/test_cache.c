@@ -222,7 +222,7 @@ Test(cache, layers_and_what_they_hide_are_shown)
     expect(0, "q_block 5 rows");
     (void)setenv("ATTUNE_TUNE", "off", 1);
     cli_run(&outcome, "cache", "inspect", "--why", SPEC, NULL);
-    expect(0, "no cache is read");
+    expect(0, "no choice is taken from a cache");
 }
 
 /* One byte of a file changed. */

@@ -311,3 +311,24 @@ Test(tune, bars_come_and_go)
     attune_plan_release(after);
     attune_context_release(context);
 }
+
+/* A kernel that is known to be wrong is not taken because someone wants no tuned choices. */
+Test(tune, bars_hold_where_tuning_is_off)
+{
+    const struct attune_problem problem = problem_of(32, 16);
+    struct attune_plan *before, *after;
+    struct attune_context *context = open_context(1);
+    cr_assert_eq(attune_plan_create(context, &problem, &before), ATTUNE_OK);
+    const struct attune_kernel *kernel = before->kernel.row[ATTUNE_OP_WSUM];
+    attune_cache_bar(context->cache, kernel, "a test", 1, ATTUNE_LAYER_TUNED);
+    cr_assert_eq(attune_cache_save(context, NULL), ATTUNE_OK, "%s", attune_error_detail());
+    attune_plan_release(before);
+    attune_context_release(context);
+    setenv("ATTUNE_TUNE", "off", 1);
+    context = open_context(1);
+    cr_assert_eq(attune_plan_create(context, &problem, &after), ATTUNE_OK);
+    cr_assert_neq(after->kernel.row[ATTUNE_OP_WSUM], kernel);
+    cr_assert_eq(after->origin, ATTUNE_ORIGIN_MODEL);
+    attune_plan_release(after);
+    attune_context_release(context);
+}
