@@ -36,8 +36,12 @@ VINLINE int64_t vsize_of(const int dtype)
  * not, and where rows lie side by side they go in the order of memory, which those follow, whatever the
  * order of a tile's loads: from DRAM 50 against 36 GB/s on Zen 5. What is asked for is a constant number of
  * lines a step, from a pointer that walks by a constant: comparing where a row ends cost a fifth of the
- * time where keys came from L2. Lines beyond the last row may be asked for. */
-enum { VLINE = 64, VAHEAD_SCALES = 256 }; /* bytes, and keys for a scale a row */
+ * time where keys came from L2. Lines beyond the last row may be asked for.
+ *
+ * Of rows that fill more than VFAR bytes a line of each small page is asked for so far ahead, for the sake
+ * of the page's translation alone: on a virtual machine its walk outlasts the lines' own way, 34 to 39 GB/s
+ * of 42 where pages were small. */
+enum { VLINE = 64, VPAGE = 4096, VFAR = 96 * 1024, VAHEAD_SCALES = 256 }; /* bytes; keys of a scale a row */
 
 /* Rows of `columns` elements that `bytes` are. */
 VINLINE int64_t vahead_rows(int64_t bytes, int64_t columns, int64_t size)
@@ -52,6 +56,13 @@ VINLINE void vask(const char *from, const int64_t bytes)
 VINLINE void vask_row(const char *row, int64_t bytes)
 {
     for (int64_t at = 0; at < bytes; at += VLINE) vprefetch(row + at);
+}
+
+/* The pages VFAR ahead of rows from `row` on that `bytes` hold. */
+VINLINE void vask_pages(const char *row, int64_t bytes, int64_t stride)
+{
+    const int64_t step = stride > VPAGE ? stride : VPAGE;
+    for (int64_t at = VFAR; at < VFAR + bytes; at += step) vprefetch(row + at);
 }
 
 /* The first rows, before anything is read: at a step's pace they would come one by one. */

@@ -10,7 +10,7 @@
 #include "arch/simd/f32_load.h"
 
 /* A group of keys stays near while all rows pass. */
-enum { ROWS_MOST = 4, ROWS_KEYS = 8, ROWS_GROUP = 32, SCORE_ROWS_AHEAD = 8192 };
+enum { ROWS_MOST = 4, ROWS_KEYS = VREGISTERS / 4, ROWS_GROUP = 32, SCORE_ROWS_AHEAD = 8192 };
 enum { ROWS_SUMS = VLANES > ROWS_MOST * 4 ? VLANES : ROWS_MOST * 4 };
 
 /* Keys of a tile with fewer rows: as many as keep the chains. */
@@ -25,74 +25,101 @@ enum { ROWS_SUMS = VLANES > ROWS_MOST * 4 ? VLANES : ROWS_MOST * 4 };
 struct score_rows_place {
     const float *q[ROWS_MOST];
     const char *k, *last; /* its first key; the last of all */
+    const float *scale;   /* of the first key; NULL: none */
     float *s;
     int64_t ldk, lds, d, left; /* left: keys from k on */
     int64_t ahead;             /* bytes; 0: rows do not lie side by side, and were asked for already */
 };
 
+/* A vector of terms of each key onto the sums. The barrier keeps the compiler from loading a row's terms once
+ * for every key. */
+VINLINE void score_rows_step(const struct score_rows_place *at, const char *const *k, int64_t t, vf *sum,
+                             const int rows, const int keys, const int batch, const int dtype)
+{
+    vf y[ROWS_KEYS];
+    _Pragma("GCC unroll 8") for (int l = 0; l < keys; l++) y[l] = vload_as(k[l], t, dtype);
+    _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
+    {
+        vf x = vload(at->q[r] + t);
+        VKEEP_ALIVE(x);
+        _Pragma("GCC unroll 8") for (int l = 0; l < keys; l++)
+            sum[r * batch + l] = vfma(x, y[l], sum[r * batch + l]);
+    }
+}
+
+VINLINE void score_rows_tail(const struct score_rows_place *at, const char *const *k, int64_t t, vf *sum,
+                             const int rows, const int keys, const int batch, const int dtype)
+{
+    _Pragma("GCC unroll 8") for (int l = 0; l < keys; l++)
+    {
+        const vf y = vload_as_tail(k[l] + t * vsize_of(dtype), 0, at->d - t, dtype);
+        _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++) sum[r * batch + l] =
+            vfma(vload_tail(at->q[r] + t, at->d - t), y, sum[r * batch + l]);
+    }
+}
+
 /* Sums of rows x keys scores from key k on: sum[r * batch + l], by lane; one chain a score, in order of the
- * terms. Keys beyond the last repeat it. Bound: keys + rows loads for rows * keys FMA. The barrier keeps the
- * compiler from loading a row's terms once for every key. */
+ * terms. Keys beyond the last repeat it. Bound: keys + rows loads for rows * keys FMA. */
 VINLINE void score_rows_tile(const struct score_rows_place *at, const char *key, vf *sum,
                              const int rows, const int keys, const int batch, const int dtype)
 {
-    const int64_t size = vsize_of(dtype), d = at->d, whole = d / VLANES * VLANES;
+    const int64_t size = vsize_of(dtype), whole = at->d / VLANES * VLANES;
+    const int64_t pairs = at->d / (2 * VLANES) * (2 * VLANES);
     const int64_t step = at->ahead != 0 ? keys * VLANES * size : 0;
     const char *ask = key + at->ahead, *k[ROWS_KEYS];
+    int64_t t = 0;
     _Pragma("GCC unroll 8") for (int l = 0; l < keys; l++)
         k[l] = key + l * at->ldk < at->last ? key + l * at->ldk : at->last;
-    for (int64_t t = 0; t < whole; t += VLANES, ask += step) {
-        vf y[ROWS_KEYS];
+    if (rows == 1) /* little to do for so many pointers */
+        for (; t < pairs; t += 2 * VLANES, ask += 2 * step) {
+            vask(ask, 2 * keys * VLANES * size);
+            score_rows_step(at, k, t, sum, rows, keys, batch, dtype);
+            score_rows_step(at, k, t + VLANES, sum, rows, keys, batch, dtype);
+        }
+    for (; t < whole; t += VLANES, ask += step) {
         vask(ask, keys * VLANES * size);
-        _Pragma("GCC unroll 8") for (int l = 0; l < keys; l++) y[l] = vload_as(k[l], t, dtype);
-        _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
-        {
-            vf x = vload(at->q[r] + t);
-            VKEEP_ALIVE(x);
-            _Pragma("GCC unroll 8") for (int l = 0; l < keys; l++)
-                sum[r * batch + l] = vfma(x, y[l], sum[r * batch + l]);
-        }
+        score_rows_step(at, k, t, sum, rows, keys, batch, dtype);
     }
-    if (whole < d)
-        _Pragma("GCC unroll 8") for (int l = 0; l < keys; l++)
-        {
-            const vf y = vload_as_tail(k[l] + whole * size, 0, d - whole, dtype);
-            _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++) sum[r * batch + l] =
-                vfma(vload_tail(at->q[r] + whole, d - whole), y, sum[r * batch + l]);
-        }
+    if (t < at->d) score_rows_tail(at, k, t, sum, rows, keys, batch, dtype);
+}
+
+/* One scale a key beside each row's sums. */
+VINLINE void score_rows_scales(const struct score_rows_place *at, int64_t key, float *factor,
+                               const int rows, const int batch)
+{
+    const int64_t count = at->left - key < batch ? at->left - key : batch;
+    vprefetch(at->scale + key + VAHEAD_SCALES);
+    if (count == batch)
+        _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
+            memcpy(factor + r * batch, at->scale + key, (size_t)batch * sizeof *factor);
+    else
+        for (int c = 0; c < rows * batch; c++)
+            factor[c] = c % batch < count ? at->scale[key + c % batch] : 0.0f;
 }
 
 /* A batch of keys, a tile at a time, then the horizontals of all its sums together: while they are
  * reduced the next batch's products are under way. They leave through memory, `batch` scores of a row at
- * once. */
+ * once; scales come through it, written long before they are read. */
 VINLINE void score_rows_batch(const struct score_rows_place *at, int64_t key, const int rows,
                               const int keys, const int batch, const int dtype)
 {
     vf sum[ROWS_SUMS];
-    float scores[ROWS_SUMS], *s = at->s + key;
-    _Pragma("GCC unroll 64") for (int c = 0; c < ROWS_SUMS; c++) sum[c] = vzero();
+    float factor[ROWS_SUMS], scores[ROWS_SUMS], *s = at->s + key;
+    if (at->scale) score_rows_scales(at, key, factor, rows, batch);
+    _Pragma("GCC unroll 16") for (int c = 0; c < ROWS_SUMS; c++) sum[c] = vzero();
     _Pragma("GCC unroll 4") for (int l = 0; l < batch; l += keys)
         score_rows_tile(at, at->k + (key + l) * at->ldk, sum + l, rows, keys, batch, dtype);
     _Pragma("GCC unroll 16") for (int c = 0; c < rows * batch; c += VLANES)
-        vstore(scores + c, vreduce_add(sum + c));
+    {
+        const vf score = vreduce_add(sum + c);
+        vstore(scores + c, at->scale ? vmul(score, vload(factor + c)) : score);
+    }
     if (at->left - key >= batch)
         _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
             memcpy(s + r * at->lds, scores + r * batch, (size_t)batch * sizeof *s);
     else
         for (int r = 0; r < rows; r++)
             for (int64_t l = 0; l < at->left - key; l++) s[r * at->lds + l] = scores[r * batch + l];
-}
-
-/* Scales go onto a group's scores row by row. */
-VINLINE void score_rows_scale(const float *scale, int64_t count, float *s, int64_t lds, const int rows)
-{
-    for (int64_t l = 0; l < count; l += VLANES) {
-        const int64_t lanes = count - l < VLANES ? count - l : VLANES;
-        const vf factor = vload_tail(scale + l, lanes);
-        vprefetch(scale + l + VAHEAD_SCALES);
-        for (int r = 0; r < rows; r++)
-            vstore(s + r * lds + l, vmul(vload_tail(s + r * lds + l, lanes), factor));
-    }
 }
 
 VINLINE void score_rows_group(const struct attune_score_rows_args *args, int64_t i, int64_t j,
@@ -104,6 +131,7 @@ VINLINE void score_rows_group(const struct attune_score_rows_args *args, int64_t
     const int batch = ROWS_BATCH_KEYS(keys, rows);
     struct score_rows_place at = {.k = (const char *)args->k + j * ldk,
                                   .last = (const char *)args->k + (args->n - 1) * ldk,
+                                  .scale = args->scale ? args->scale + j : NULL,
                                   .s = args->s + i * args->lds + j,
                                   .ldk = ldk, .lds = args->lds, .d = args->d, .left = left,
                                   .ahead = args->ldk == args->d ? ahead : 0};
@@ -113,7 +141,6 @@ VINLINE void score_rows_group(const struct attune_score_rows_args *args, int64_t
             for (int64_t l = key; l < key + batch; l++) vask_row(at.k + ahead + l * ldk, at.d * size);
         score_rows_batch(&at, key, rows, keys, batch, dtype);
     }
-    if (args->scale) score_rows_scale(args->scale + j, count, at.s, at.lds, rows);
 }
 
 #define SCORE_ROWS_GROUP(count)                                                                    \
@@ -124,10 +151,12 @@ VINLINE void score_rows_group(const struct attune_score_rows_args *args, int64_t
 VINLINE void score_rows(const struct attune_score_rows_args *args, const int rows, const int keys,
                         const int dtype)
 {
-    const int64_t first = vahead_rows(SCORE_ROWS_AHEAD, args->d, vsize_of(dtype));
-    vask_first(args->k, first < args->n ? first : args->n, args->d, args->ldk, vsize_of(dtype));
+    const int64_t size = vsize_of(dtype), ldk = args->ldk * size;
+    const int64_t first = vahead_rows(SCORE_ROWS_AHEAD, args->d, size);
+    vask_first(args->k, first < args->n ? first : args->n, args->d, args->ldk, size);
     for (int64_t j = 0; j < args->n; j += ROWS_GROUP) {
         int64_t i = 0;
+        if (args->n * ldk > VFAR) vask_pages((const char *)args->k + j * ldk, ROWS_GROUP * ldk, ldk);
         for (; args->m - i >= rows; i += rows) score_rows_group(args, i, j, rows, keys, dtype);
         SCORE_ROWS_GROUP(3);
         SCORE_ROWS_GROUP(2);

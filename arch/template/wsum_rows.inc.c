@@ -162,7 +162,8 @@ VINLINE void wsum_rows(const struct attune_wsum_rows_args *args, const int rows,
     const int64_t first = vahead_rows(WSUM_ROWS_AHEAD, args->e, size), ahead = first * ldv;
     vask_first(args->v, first < args->n ? first : args->n, args->e, args->ldv, size);
     wsum_rows_rescale(args);
-    for (int64_t j = 0; j < args->n; j += chunk)
+    for (int64_t j = 0; j < args->n; j += chunk) {
+        if (args->n * ldv > VFAR) vask_pages((const char *)args->v + j * ldv, chunk * ldv, ldv);
         for (int64_t i = 0, tile_rows; i < args->m; i += tile_rows) {
             tile_rows = args->m - i < rows ? args->m - i : rows;
             struct wsum_rows_tile tile = {.p = args->p + i * args->ldp + j, .ldp = args->ldp,
@@ -177,6 +178,7 @@ VINLINE void wsum_rows(const struct attune_wsum_rows_args *args, const int rows,
             WSUM_ROWS_STRIP(2, WSUM_TWO);
             WSUM_ROWS_STRIP(1, WSUM_VECTORS_MOST);
         }
+    }
 }
 
 #define WSUM_ROWS(isa, variant, requires, rows, vectors, dtype)                                    \
