@@ -142,12 +142,8 @@ const char *attune_operation_word(enum attune_operation operation)
 /* One up when a template (or a vocabulary that it uses) changes so that its variants' times do. */
 int attune_operation_revision(enum attune_operation operation)
 {
-    static const int revisions[ATTUNE_OP_COUNT] = {
-#define X(name, word) [ATTUNE_OP_##name] = 1,
-        ATTUNE_OPERATIONS(X)
-#undef X
-    };
-    return (unsigned)operation < ATTUNE_OP_COUNT ? revisions[operation] : 0;
+    static const int changes[ATTUNE_OP_COUNT] = {[ATTUNE_OP_SCORE_ROWS] = 1, [ATTUNE_OP_WSUM_ROWS] = 1};
+    return (unsigned)operation < ATTUNE_OP_COUNT ? 1 + changes[operation] : 0;
 }
 
 int attune_kernel_usable(const struct attune_kernel *kernel, uint32_t features)

@@ -11,13 +11,17 @@
  * was asked for ahead lies in L1 still, enough that loading and storing the sums costs little. */
 enum { WSUM_ROWS_MOST = 4, WSUM_VECTORS_MOST = 8, WSUM_KEYS_LEAST = 16, WSUM_BYTES = 8192 };
 enum { WSUM_KEYS = 64 }; /* of one chunk at most */
+/* A chunk is gone through panel by panel: all of it has to be near when its first is read. */
+enum { WSUM_ROWS_AHEAD = WSUM_BYTES + 6144 };
 
 /* A tile's place: some rows, some columns, the keys of a chunk. Strides of v are bytes. */
 struct wsum_rows_tile {
-    const float *p, *alpha;
+    const float *p;
     const char *v;
     float *o;
     int64_t ldp, ldv, ldo, n;
+    const char *ask; /* what is asked for at its next key */
+    int64_t ahead;   /* bytes; 0: rows lie side by side, and `ask` walks through the chunk ahead */
     int64_t columns; /* of the one vector of a masked tile */
 };
 
@@ -48,29 +52,29 @@ VINLINE void wsum_rows_step(const float *const *p, const char *v, int64_t j, int
     }
 }
 
-/* Bound: rows * vectors FMA against vectors + rows loads a key. Without alpha the sums go on as they
- * are. */
-VINLINE void wsum_rows_tile(const struct wsum_rows_tile *tile, struct vahead *from,
-                            const int rows, const int vectors, const int masked, const int dtype)
+/* Bound: rows * vectors FMA against vectors + rows loads a key. */
+VINLINE void wsum_rows_tile(struct wsum_rows_tile *tile, const int rows, const int vectors,
+                            const int masked, const int dtype)
 {
-    const int64_t size = vsize_of(dtype), n = tile->n, ldv = tile->ldv, columns = tile->columns;
-    struct vahead ahead = *from;
+    const int64_t width = vectors * VLANES * vsize_of(dtype); /* bytes */
+    const int64_t n = tile->n, ldv = tile->ldv, columns = tile->columns;
+    const int64_t step = tile->ahead != 0 ? ldv : width;
+    const char *v = tile->v, *ask = tile->ahead != 0 ? v + tile->ahead : tile->ask;
     const float *p[WSUM_ROWS_MOST];
-    const char *v = tile->v;
     vf sum[WSUM_ROWS_MOST][WSUM_VECTORS_MOST];
     _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++)
     {
         const float *o = tile->o + i * tile->ldo;
-        const vf alpha = tile->alpha ? vbroadcast(tile->alpha + i) : vset1(1.0f);
         p[i] = tile->p + i * tile->ldp;
         _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
-            sum[i][c] = vmul(alpha, masked ? vload_tail(o, columns) : vload(o + c * VLANES));
+            sum[i][c] = masked ? vload_tail(o, columns) : vload(o + c * VLANES);
     }
-    _Pragma("GCC unroll 2") for (int64_t j = 0; j < n; j++, v += ldv)
+    _Pragma("GCC unroll 2") for (int64_t j = 0; j < n; j++, v += ldv, ask += step)
     {
-        vahead_ask(&ahead, (int)((vectors * VLANES * size + VLINE - 1) / VLINE));
+        vask(ask, width);
         wsum_rows_step(p, v, j, columns, sum, rows, vectors, masked, dtype);
     }
+    tile->ask = ask;
     _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++)
         _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
         {
@@ -80,18 +84,17 @@ VINLINE void wsum_rows_tile(const struct wsum_rows_tile *tile, struct vahead *fr
             else
                 vstore(o, sum[i][c]);
         }
-    *from = ahead;
 }
 
 #define WSUM_ROWS_PANEL(count)                                                                     \
     case count:                                                                                    \
         if (count <= vectors)                                                                      \
-            wsum_rows_tile(&tile, ahead, rows, count <= vectors ? count : 1, 0, dtype);            \
+            wsum_rows_tile(&tile, rows, count <= vectors ? count : 1, 0, dtype);                   \
         break;
 
 /* All columns of some rows, in panels as even as can be: narrow ones have too few chains. */
-VINLINE void wsum_rows_strip(struct wsum_rows_tile tile, int64_t e, struct vahead *ahead,
-                             const int rows, const int vectors, const int dtype)
+VINLINE void wsum_rows_strip(struct wsum_rows_tile tile, int64_t e, const int rows, const int vectors,
+                             const int dtype)
 {
     int64_t left = e / VLANES;
     while (left > 0) {
@@ -107,7 +110,7 @@ VINLINE void wsum_rows_strip(struct wsum_rows_tile tile, int64_t e, struct vahea
         tile.o += take * VLANES;
     }
     tile.columns = e % VLANES;
-    if (VLANES > 1 && tile.columns > 0) wsum_rows_tile(&tile, ahead, rows, 1, 1, dtype);
+    if (VLANES > 1 && tile.columns > 0) wsum_rows_tile(&tile, rows, 1, 1, dtype);
 }
 
 /* The scale of a key goes into its weight. */
@@ -124,6 +127,18 @@ VINLINE void wsum_rows_scale(struct wsum_rows_tile *tile, const float *scale, in
     tile->ldp = WSUM_KEYS;
 }
 
+/* The sums so far, rescaled. */
+VINLINE void wsum_rows_rescale(const struct attune_wsum_rows_args *args)
+{
+    for (int64_t i = 0; i < args->m; i++) {
+        const vf alpha = vbroadcast(args->alpha + i);
+        float *o = args->o + i * args->ldo;
+        int64_t c = 0;
+        for (; c + VLANES <= args->e; c += VLANES) vstore(o + c, vmul(alpha, vload(o + c)));
+        if (c < args->e) vstore_tail(o + c, vmul(alpha, vload_tail(o + c, args->e - c)), args->e - c);
+    }
+}
+
 VINLINE int64_t wsum_rows_chunk(int64_t row_bytes)
 {
     const int64_t keys = WSUM_BYTES / row_bytes / WSUM_KEYS_LEAST * WSUM_KEYS_LEAST;
@@ -134,7 +149,7 @@ VINLINE int64_t wsum_rows_chunk(int64_t row_bytes)
 enum { WSUM_TWO = (VREGISTERS - 1) / 3 < WSUM_VECTORS_MOST ? (VREGISTERS - 1) / 3 : WSUM_VECTORS_MOST };
 
 #define WSUM_ROWS_STRIP(count, wide)                                                               \
-    if (count == tile_rows && rows >= count) wsum_rows_strip(tile, args->e, &ahead, count, wide, dtype)
+    if (count == tile_rows && rows >= count) wsum_rows_strip(tile, args->e, count, wide, dtype)
 
 /* Chunks of keys outside, rows inside. Fewer rows take more columns, so that the chains stay. */
 VINLINE void wsum_rows(const struct attune_wsum_rows_args *args, const int rows, const int vectors,
@@ -144,21 +159,26 @@ VINLINE void wsum_rows(const struct attune_wsum_rows_args *args, const int rows,
     float scaled[WSUM_ROWS_MOST * WSUM_KEYS];
     if (args->e <= 0 || args->m <= 0) return;
     const int64_t chunk = wsum_rows_chunk(row_bytes);
-    for (int64_t j = 0; j == 0 || j < args->n; j += chunk)
+    const int64_t first = vahead_rows(WSUM_ROWS_AHEAD, args->e, size), ahead = first * ldv;
+    vask_first(args->v, first < args->n ? first : args->n, args->e, args->ldv, size);
+    wsum_rows_rescale(args);
+    for (int64_t j = 0; j < args->n; j += chunk) {
+        if (args->n * ldv > VFAR) vask_pages((const char *)args->v + j * ldv, chunk * ldv, ldv);
         for (int64_t i = 0, tile_rows; i < args->m; i += tile_rows) {
             tile_rows = args->m - i < rows ? args->m - i : rows;
             struct wsum_rows_tile tile = {.p = args->p + i * args->ldp + j, .ldp = args->ldp,
-                                          .alpha = j == 0 ? args->alpha + i : NULL,
                                           .v = (const char *)args->v + j * ldv, .ldv = ldv,
                                           .o = args->o + i * args->ldo, .ldo = args->ldo,
                                           .n = args->n - j < chunk ? args->n - j : chunk};
-            struct vahead ahead = vahead_of(tile.v, args->e, args->ldv, size);
+            tile.ask = tile.v + ahead;
+            tile.ahead = args->ldv == args->e ? 0 : ahead;
             if (args->scale) wsum_rows_scale(&tile, args->scale + j, tile_rows, scaled);
             WSUM_ROWS_STRIP(4, vectors);
             WSUM_ROWS_STRIP(3, vectors);
             WSUM_ROWS_STRIP(2, WSUM_TWO);
             WSUM_ROWS_STRIP(1, WSUM_VECTORS_MOST);
         }
+    }
 }
 
 #define WSUM_ROWS(isa, variant, requires, rows, vectors, dtype)                                    \

@@ -179,8 +179,8 @@ Test(entry, a_choice_out_of_range_is_refused)
         {"softmax_scalar_u4", "wsum_scalar_2x8", "kernel: wsum_scalar_2x8 and wsum_scalar_4x4 are"},
         {"softmax_scalar_u4", "pack_keys_scalar_f32", "kernel: pack_keys_scalar_f32 is not one to choose"},
         {"softmax_scalar_u4", "lstm_scalar_2x4", "kernel: lstm_scalar_2x4 is not for this score kind"},
-        {"wsum_scalar_4x4", "wsum_rows_scalar_i8_4x2", "kernel: wsum_rows_scalar_i8_4x2 reads another"},
-        {"softmax_scalar_u4", "wsum_rows_scalar_f32_4x2", "kernel: wsum_scalar_4x4 and wsum_rows_scalar_f32"},
+        {"wsum_scalar_4x4@1", "wsum_rows_scalar_i8_4x2@2", "kernel: wsum_rows_scalar_i8_4x2 reads another"},
+        {"softmax_scalar_u4@1", "wsum_rows_scalar_f32_4x2@2", "kernel: wsum_scalar_4x4 and wsum_rows_scalar_f32"},
     };
     const struct attune_key key = key_of(dot_text);
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
