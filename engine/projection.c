@@ -284,19 +284,19 @@ enum attune_status attune_projection_run(const struct attune_projection *project
     unsigned char *aligned = (unsigned char *)(((uintptr_t)scratch + ALIGNMENT - 1) &
                                                ~(uintptr_t)(ALIGNMENT - 1));
     const struct block *small = projection->small.primitive != NULL ? &projection->small : NULL;
-    while (rows > 0) {
+    for (int64_t done = 0; done < rows;) {
         /* Two small blocks cost less than a large one, three as much (13 us each against 41). */
-        int few = small != NULL && rows <= 2 * small->rows;
+        int64_t left = rows - done;
+        int few = small != NULL && left <= 2 * small->rows;
         const struct block *block = few ? small : &projection->large;
-        int64_t count = rows < block->rows ? rows : block->rows;
-        enum attune_status status = run_rows(projection, block, src, src_stride, weight, bias, dst,
-                                             dst_stride, count, aligned);
+        int64_t count = left < block->rows ? left : block->rows;
+        enum attune_status status = run_rows(projection, block, src + done * src_stride, src_stride,
+                                             weight, bias, dst + done * dst_stride, dst_stride, count,
+                                             aligned);
         if (status != ATTUNE_OK) {
             return status;
         }
-        src += count * src_stride;
-        dst += count * dst_stride;
-        rows -= count;
+        done += count;
     }
     return ATTUNE_OK;
 }
