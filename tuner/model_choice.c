@@ -121,13 +121,21 @@ static const struct attune_kernel *fit_columns(const struct attune_model_problem
     return best != NULL ? best : first;
 }
 
+static int has_little(const struct attune_model_problem *problem, const struct attune_kernel *panels)
+{
+    return panels->lanes > 8 && (problem->rows <= UNFUSED_ROWS || problem->t_k < FUSED_KEYS);
+}
+
 /* Where exponentials wait for the ports of FMA nothing rides along for free: on Emerald Rapids the three
  * kernels were 1.09 to 1.13 times as fast with 16 lanes. */
+static int shares_ports(const struct attune_model_problem *problem, const struct attune_kernel *kernel)
+{
+    return kernel->lanes > 8 && (problem->traits & ATTUNE_CPU_WIDE_SHARES) != 0;
+}
+
 int attune_model_fuses(const struct attune_model_problem *problem, const struct attune_kernel *tile)
 {
-    if (tile->lanes > 8 && (problem->traits & ATTUNE_CPU_WIDE_SHARES) != 0)
-        return 0;
-    return tile->lanes <= 8 || (problem->rows > UNFUSED_ROWS && problem->t_k >= FUSED_KEYS);
+    return !shares_ports(problem, tile) && !has_little(problem, tile);
 }
 
 static const struct attune_kernel *choose_wsum(const struct attune_model_problem *problem)
@@ -135,9 +143,9 @@ static const struct attune_kernel *choose_wsum(const struct attune_model_problem
     const struct attune_kernel *first = fit_rows(problem, ATTUNE_OP_WSUM);
     if (first == NULL || first->lanes < 8 || problem->key.score == ATTUNE_KEY_LSTM)
         return first;
-    const int fused = problem->key.score == ATTUNE_KEY_DOT && attune_model_fuses(problem, first);
-    return problem->rows <= UNFUSED_ROWS || !fused ? fit_columns(problem, ATTUNE_OP_WSUM)
-                                                   : fit_width(problem, first, problem->key.e);
+    if (problem->key.score != ATTUNE_KEY_DOT || problem->rows <= UNFUSED_ROWS || has_little(problem, first))
+        return fit_columns(problem, ATTUNE_OP_WSUM);
+    return fit_width(problem, first, problem->key.e);
 }
 
 static const struct attune_kernel *for_type(const struct attune_model_problem *problem,
@@ -262,6 +270,7 @@ static void choose_tiles(const struct attune_model_problem *problem, struct attu
                     (choice->kernel[ATTUNE_OP_WSUM_ROWS] != NULL ||
                      (problem->rows <= ATTUNE_MODEL_DIRECT_ROWS &&
                       problem->key.dtype_v == ATTUNE_PACK_F32)),
+        .apart = problem->key.score == ATTUNE_KEY_DOT && shares_ports(problem, score),
         .state = 3 * units,
     };
     struct attune_tiles tiles;
