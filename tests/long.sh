@@ -4,7 +4,8 @@
 # long.sh RESULTS.xml: puts the figures of the tests that take minutes into LONG.tsv, in place of those
 # that stand there of the same test. The file is ctest's (--output-junit); a figure is what a test prints
 # behind "figure: ". tests/run.sh --long does this at its end; one of them alone:
-#   (cd build/tests && ctest -R engine.wide --output-junit one.xml) && tests/long.sh build/tests/one.xml
+#   (cd build/tests && ctest -R engine.wide --test-output-size-passed 1000000 --output-junit one.xml) &&
+#       tests/long.sh build/tests/one.xml
 set -eu
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 table=$here/LONG.tsv

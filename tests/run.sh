@@ -6,7 +6,7 @@
 # emulators, and ends with one line, "N passed, N failed". Exits with 0 when none failed.
 #   --native  without emulators, sanitizers and fuzzing: for the inner loop
 #   --long    also what takes minutes: the command on an emulated AVX-512 Linux machine, more of
-#             everything random
+#             everything random; figures go into LONG.tsv
 set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$root/build/tests
@@ -67,6 +67,7 @@ stage "tests"
     --test-output-size-passed 100000000 --test-output-size-failed 100000000 \
     --output-junit "$build/results.xml")
 code=$?
+[ "$long" = OFF ] || "$root/tests/long.sh" "$build/results.xml"
 stage "done"
 
 # A Criterion suite counts its own cases and kernel_tests its checks; any other test is one. A suite

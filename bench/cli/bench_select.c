@@ -10,8 +10,9 @@
 #include "arch/cpu.h"
 #include "bench/cli/bench.h"
 #include "bench/cli/spec.h"
+#include "bench/cli/spec_list.h"
 
-enum { MAX_CASES = 4096, MAX_LINE = 4096 };
+enum { MAX_CASES = 4096 };
 
 /* Adds a case, whose texts are copied. Two cases of one name are one. */
 static int add_case(struct attune_bench *bench, const struct attune_usage *usage,
@@ -175,38 +176,32 @@ int attune_bench_add_folder(struct attune_bench *bench, const struct attune_usag
 }
 
 /* A name or pattern of the suite, or a spec. */
-static int add_item(struct attune_bench *bench, const struct attune_usage *usage, const char *item)
+static int add_item(struct attune_bench *bench, const struct attune_usage *usage, const char *path, int line,
+                    const char *item)
 {
     struct attune_trouble trouble;
     struct attune_problem problem;
     if (strpbrk(item, "=") == NULL && strpbrk(item, "*?[/"))
         return attune_bench_add_suite(bench, usage, ATTUNE_TIER_FULL, item);
     const int code = attune_spec_parse(item, &problem, &trouble);
-    return code ? attune_options_wrong(usage, "--from: '%.100s': %.100s", item, trouble.text)
+    return code ? attune_options_wrong(usage, "--from %.100s: line %d: %.150s", path, line, trouble.text)
                 : attune_bench_add_spec(bench, usage, item);
 }
 
 int attune_bench_add_list(struct attune_bench *bench, const struct attune_usage *usage,
                           const char *path)
 {
-    char line[MAX_LINE];
-    int code = 0;
+    struct attune_spec_list list;
+    struct attune_trouble trouble;
     const int before = bench->case_count;
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return attune_options_wrong(usage, "--from %.100s: %s", path, strerror(errno));
-    while (code == 0 && fgets(line, sizeof line, file)) {
-        line[strcspn(line, "#\r\n")] = '\0';
-        char *item = line + strspn(line, " \t");
-        item[strcspn(item, " \t")] = '\0';
-        if (*item)
-            code = add_item(bench, usage, item);
-    }
-    if (code == 0 && ferror(file))
-        code = attune_options_wrong(usage, "--from %.100s: %s", path, strerror(errno));
-    if (code == 0 && bench->case_count == before)
+    int wrong = attune_spec_list_read(path, &list, &trouble), code = 0;
+    for (const char *item; !wrong && !code && (item = attune_spec_list_next(&list, &wrong, &trouble));)
+        code = add_item(bench, usage, path, list.line, item);
+    if (wrong)
+        code = attune_options_wrong(usage, "--from %.100s: %.150s", path, trouble.text);
+    else if (code == 0 && bench->case_count == before)
         code = attune_options_wrong(usage, "--from %.100s: holds no case", path);
-    (void)fclose(file);
+    attune_spec_list_free(&list);
     return code;
 }
 

@@ -10,7 +10,7 @@
 #include "arch/topology.h"
 #include "bench/cli/bench.h"
 
-enum { MAX_LIST = 8, MAX_THREADS = 4096, TUNED = 1, UNTUNED = 2 };
+enum { MAX_LIST = 8, TUNED = 1, UNTUNED = 2 };
 
 /* Splits "1,2,all" into words; 0 where there are too many, one is empty or too long. */
 static int split(const char *list, char words[MAX_LIST][ATTUNE_BENCH_WORD])
@@ -30,11 +30,11 @@ static int split(const char *list, char words[MAX_LIST][ATTUNE_BENCH_WORD])
 static int read_threads(const struct attune_usage *usage, const char *word, int32_t *threads)
 {
     int64_t number = attune_topology_get()->allowed;
-    if (strcmp(word, "all") != 0 && !attune_integer_parse(word, 1, MAX_THREADS, &number))
+    if (strcmp(word, "all") != 0 && !attune_integer_parse(word, 1, ATTUNE_OPTIONS_THREADS, &number))
         return attune_options_wrong(usage,
                                     "--threads: %.64s is not \"all\" nor a whole number from 1 to "
                                     "%d",
-                                    word, MAX_THREADS);
+                                    word, ATTUNE_OPTIONS_THREADS);
     *threads = (int32_t)number;
     return 0;
 }

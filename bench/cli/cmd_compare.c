@@ -141,10 +141,10 @@ static int take_live_option(struct request *request, int id)
     case OPTION_SECONDS:
         return take_seconds(request);
     default:
-        if (strcmp(optarg, "all") != 0 && !attune_integer_parse(optarg, 1, 4096, &number))
+        if (strcmp(optarg, "all") != 0 && !attune_integer_parse(optarg, 1, ATTUNE_OPTIONS_THREADS, &number))
             return attune_options_wrong(
-                &usage, "--threads: %.40s is not \"all\" nor a whole number from 1 to 4096",
-                optarg);
+                &usage, "--threads: %.40s is not \"all\" nor a whole number from 1 to %d", optarg,
+                ATTUNE_OPTIONS_THREADS);
         request->with.threads = optarg;
         return 0;
     }

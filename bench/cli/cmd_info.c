@@ -135,7 +135,7 @@ int attune_command_info(int argc, char **argv)
             request.explain = optarg;
         else if (id == OPTION_JSON)
             request.json = 1;
-        else if ((code = attune_options_integer(&usage, "threads", optarg, 1, 1024,
+        else if ((code = attune_options_integer(&usage, "threads", optarg, 1, ATTUNE_OPTIONS_THREADS,
                                                 &request.threads)) != 0)
             return code;
     }

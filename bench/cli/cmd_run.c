@@ -8,7 +8,7 @@
 #include "bench/cli/output.h"
 #include "bench/cli/run.h"
 
-enum { THREADS_MAX = 4096, REPEAT_MAX = 1000000 };
+enum { REPEAT_MAX = 1000000 };
 enum { OPTION_CHECK = 256, OPTION_JSON };
 
 static const struct attune_option options[] = {
@@ -60,7 +60,7 @@ static int read_options(int argc, char **argv, struct request *request, int *cod
         else if (id == OPTION_JSON)
             request->json = 1;
         else if (id == 't')
-            *code = attune_options_integer(&usage, "threads", optarg, 1, THREADS_MAX,
+            *code = attune_options_integer(&usage, "threads", optarg, 1, ATTUNE_OPTIONS_THREADS,
                                            &request->threads);
         else
             *code =

@@ -240,7 +240,7 @@ static int take_option(struct request *request, int id)
     case OPTION_BUDGET:
         return attune_options_integer(&usage, "budget", optarg, 1, 1000000, &request->budget);
     default:
-        return attune_options_integer(&usage, "threads", optarg, 1, 1024, &request->threads);
+        return attune_options_integer(&usage, "threads", optarg, 1, ATTUNE_OPTIONS_THREADS, &request->threads);
     }
 }
 

@@ -6,15 +6,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench/cli/serve.h"
 
 static const char own_command[] = "/proc/self/exe";
+
+/* How long a side may take to say that it is there, and to end when it is let go. */
+enum { GREETING_SECONDS = 20, END_MILLISECONDS = 2000 };
 
 #define FAIL(code, ...) attune_trouble_set(trouble, code, __VA_ARGS__)
 
@@ -63,12 +68,36 @@ static int answer(struct attune_side *side, const char *word, char *line,
                 told ? line + 6 : line);
 }
 
+/* Settings without a name would be passed over, and the sides would not differ. */
+static int check_words(char name, const char *what, struct attune_trouble *trouble)
+{
+    const char *word = what + strspn(what, " ");
+    if (*word == '\0')
+        return FAIL(ATTUNE_EXIT_USE, "%c: neither a command nor a setting", name);
+    for (; *word; word += strcspn(word, " "), word += strspn(word, " "))
+        if (*word == '=')
+            return FAIL(ATTUNE_EXIT_USE, "%c: '%.40s': a setting without a name", name, word);
+    return 0;
+}
+
+static int greeting(struct attune_side *side, struct attune_trouble *trouble)
+{
+    char line[ATTUNE_SERVE_LINE];
+    struct pollfd there = {.fd = fileno(side->from), .events = POLLIN};
+    if (poll(&there, 1, 1000 * GREETING_SECONDS) == 0)
+        return FAIL(ATTUNE_EXIT_USE, "%c: says nothing for %d s: no attune command that knows bench "
+                                     "--serve?", side->name, GREETING_SECONDS);
+    return answer(side, ATTUNE_SERVE_GREETING, line, trouble);
+}
+
 int attune_side_start(struct attune_side *side, char name, const char *what, const char *threads,
                       struct attune_trouble *trouble)
 {
     int in[2], out[2];
-    char line[ATTUNE_SERVE_LINE];
     *side = (struct attune_side){.name = name, .process = -1};
+    const int code = check_words(name, what, trouble);
+    if (code)
+        return code;
     (void)signal(SIGPIPE, SIG_IGN);
     if (pipe2(in, O_CLOEXEC) != 0)
         return FAIL(ATTUNE_EXIT_SYSTEM, "%c: cannot make a pipe: %s", name, strerror(errno));
@@ -87,7 +116,23 @@ int attune_side_start(struct attune_side *side, char name, const char *what, con
     side->from = fdopen(out[0], "r");
     if (side->process < 0 || !side->to || !side->from)
         return FAIL(ATTUNE_EXIT_SYSTEM, "%c: cannot start a process: %s", name, strerror(errno));
-    return answer(side, ATTUNE_SERVE_GREETING, line, trouble);
+    return greeting(side, trouble);
+}
+
+/* Its input is at an end, so it goes; one that does not is made to. */
+static void await_end(pid_t process)
+{
+    const struct timespec moment = {0, 10000000};
+    pid_t ended = 0;
+    for (int i = 0; i < END_MILLISECONDS / 10 && ended == 0; i++) {
+        ended = waitpid(process, NULL, WNOHANG);
+        if (ended == 0)
+            (void)nanosleep(&moment, NULL);
+    }
+    if (ended == 0)
+        (void)kill(process, SIGKILL);
+    while (ended == 0 && waitpid(process, NULL, 0) < 0 && errno == EINTR)
+        ;
 }
 
 void attune_side_stop(struct attune_side *side)
@@ -96,8 +141,8 @@ void attune_side_stop(struct attune_side *side)
         (void)fclose(side->to);
     if (side->from)
         (void)fclose(side->from);
-    while (side->process > 0 && waitpid(side->process, NULL, 0) < 0 && errno == EINTR)
-        ;
+    if (side->process > 0)
+        await_end(side->process);
     *side = (struct attune_side){.name = side->name, .process = -1};
 }
 

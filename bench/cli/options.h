@@ -26,7 +26,7 @@ struct attune_usage {
 };
 
 enum { ATTUNE_OPTIONS_END = -1, ATTUNE_OPTIONS_EXIT = -2 };
-enum { ATTUNE_OPTIONS_MAX = 32 };
+enum { ATTUNE_OPTIONS_MAX = 32, ATTUNE_OPTIONS_THREADS = 1024 /* the library has no more */ };
 
 /* The id of the next option; its value is getopt's optarg, the first operand argv[optind] at
  * ATTUNE_OPTIONS_END. ATTUNE_OPTIONS_EXIT: leave with *code, all is said (help, version, an option

@@ -117,6 +117,8 @@ int attune_output_open(struct attune_output_file *output, const char *path,
     int exists = stat(path, &status) == 0;
 
     *output = (struct attune_output_file){.fd = -1, .file.fd = -1};
+    if (path[0] == '\0')
+        return attune_trouble_set(trouble, ATTUNE_EXIT_USE, "the path to write to is empty");
     if (exists && S_ISDIR(status.st_mode))
         return refuse(trouble, "", EISDIR);
     if (exists && (!S_ISREG(status.st_mode) || attune_output_is_stdout(path)))

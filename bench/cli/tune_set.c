@@ -9,6 +9,7 @@
 
 #include "bench/cli/problem_file.h"
 #include "bench/cli/spec.h"
+#include "bench/cli/spec_list.h"
 #include "bench/cli/tune.h"
 #include "engine/shape.h"
 
@@ -113,28 +114,21 @@ int attune_tune_set_spec(struct attune_tune_set *set, const char *spec, const ch
     return code ? code : add(set, &problem, only, trouble);
 }
 
-static int read_list(struct attune_tune_set *set, FILE *file, const char *only, int *specs,
+static int read_list(struct attune_tune_set *set, const char *path, const char *only,
                      struct attune_trouble *trouble)
 {
-    char *line = NULL;
-    size_t size = 0;
-    int code = 0, number = 0;
-    while (code == 0 && getline(&line, &size, file) >= 0) {
-        char *spec = line + strspn(line, " \t");
-        number++;
-        spec[strcspn(spec, "#\r\n \t")] = '\0';
-        if (spec[0] == '\0')
-            continue;
-        struct attune_trouble inner;
-        ++*specs;
+    struct attune_spec_list list;
+    struct attune_trouble inner;
+    int specs = 0, code = attune_spec_list_read(path, &list, trouble);
+    for (const char *spec; code == 0 && (spec = attune_spec_list_next(&list, &code, trouble)); specs++) {
         code = attune_tune_set_spec(set, spec, only, &inner);
         if (code)
-            (void)attune_trouble_set(trouble, (enum attune_exit)code, "line %d: %.400s", number,
+            (void)attune_trouble_set(trouble, (enum attune_exit)code, "line %d: %.400s", list.line,
                                      inner.text);
     }
-    if (code == 0 && ferror(file))
-        code = attune_trouble_set(trouble, ATTUNE_EXIT_USE, "cannot be read: %s", strerror(errno));
-    free(line);
+    attune_spec_list_free(&list);
+    if (code == 0 && specs == 0)
+        code = attune_trouble_set(trouble, ATTUNE_EXIT_USE, "holds no SPEC");
     return code;
 }
 
@@ -152,15 +146,7 @@ int attune_tune_set_file(struct attune_tune_set *set, const char *path, const ch
         }
         return code;
     }
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return attune_trouble_set(trouble, ATTUNE_EXIT_USE, "cannot be read: %s", strerror(errno));
-    int specs = 0;
-    int code = read_list(set, file, only, &specs, trouble);
-    (void)fclose(file);
-    if (code == 0 && specs == 0)
-        code = attune_trouble_set(trouble, ATTUNE_EXIT_USE, "holds no SPEC");
-    return code;
+    return read_list(set, path, only, trouble);
 }
 
 static int add_canonical(struct attune_tune_set *set, const char *spec, int length, const char *only,

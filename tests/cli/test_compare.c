@@ -316,6 +316,8 @@ Test(compare, wrong_use_is_one_line_and_exit_2, .init = setup, .fini = teardown)
         {"--live", "a", "b", "--csv"},
         {"--live", "/bin/true", "/bin/true", "--spec=self:dot,t=8,d=8"},
         {"--live", "/bin/true", "/bin/true", "--launches=2"},
+        {"--live", " ", "/bin/true"},
+        {"--live", "=avx2", "/bin/true"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         cli_run(&outcome, "compare", wrong[i][0], wrong[i][1], wrong[i][2], wrong[i][3], NULL);
@@ -337,6 +339,19 @@ static void make_server(int which, const char *seconds)
                   seconds);
     (void)fclose(file);
     cr_assert_eq(chmod(paths[which], 0700), 0);
+}
+
+/* A side that neither says what it should nor ends by itself does not hold the comparison up. */
+Test(compare, a_side_that_stays_is_ended, .init = setup, .fini = teardown, .timeout = 60)
+{
+    FILE *file = fopen(paths[0], "we");
+    cr_assert_not_null(file);
+    (void)fputs("#!/bin/sh\ntrap '' PIPE\necho good day\nexec sleep 1000\n", file);
+    (void)fclose(file);
+    cr_assert_eq(chmod(paths[0], 0700), 0);
+    cli_run(&outcome, "compare", "--live", paths[0], paths[0], "--spec", "self:dot,t=8,d=8", NULL);
+    cr_expect_eq(outcome.code, 2, "%d", outcome.code);
+    cr_expect(cli_is_one_line(outcome.err) && strstr(outcome.err, "good day"), "%s", outcome.err);
 }
 
 static void run_live(const char *more)

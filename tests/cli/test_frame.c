@@ -87,6 +87,23 @@ Test(frame, wrong_use)
     }
 }
 
+Test(frame, an_empty_path_to_write_to)
+{
+    static const char problem[] = ATTUNE_DATA "/g2p_location.safetensors";
+    static const char results[] = ATTUNE_SOURCE "/bench/results/zen5-2c-peers.jsonl";
+    static const char *const lines[][5] = {{"run", problem, "-o", ""},
+                                           {"picture", problem, "--svg", ""},
+                                           {"report", results, "-o", ""},
+                                           {"cache", "export", "-o", ""},
+                                           {"bench", "--spec", "self:dot,t=8,d=8", "-o", ""}};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        const char *const *line = lines[i];
+        cli_run(&outcome, line[0], line[1], line[2], line[3], line[4], NULL);
+        cr_expect_eq(outcome.code, 2, "%s: exit %d: %s", line[0], outcome.code, outcome.err);
+        cr_expect(cli_is_one_line(outcome.err) && strstr(outcome.err, "empty"), "%s", outcome.err);
+    }
+}
+
 Test(frame, instruction_set_that_is_none)
 {
     (void)setenv("ATTUNE_MAX_ISA", "avx1024", 1);

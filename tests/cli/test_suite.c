@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,6 +93,12 @@ static void save(const struct cli_folder *folder, const char *name, const char *
     (void)fclose(file);
 }
 
+static void save_zeros(const struct cli_folder *folder, const char *name, int64_t size)
+{
+    save(folder, name, "");
+    cr_assert_eq(truncate(cli_folder_path(folder, name), (off_t)size), 0);
+}
+
 Test(suite, cases_from_a_file)
 {
     struct cli_folder folder;
@@ -100,6 +107,11 @@ Test(suite, cases_from_a_file)
          "# comment\n\n  small/b1/t16   # behind\nstep/*\r\nself:dot,t=24,d=16\nsmall/b1/t16\n");
     save(&folder, "wrong", "self:dot,t=24\n");
     save(&folder, "empty", "# nothing\n");
+    save(&folder, "two", "self:dot,t=24,d=16 causal=top_left\n");
+    save(&folder, "bom", "\xef\xbb\xbfself:dot,t=24,d=16\n");
+    save_zeros(&folder, "zeros", 40);
+    save_zeros(&folder, "sparse", INT64_C(1) << 31);
+    cr_assert_eq(mkfifo(cli_folder_path(&folder, "fifo"), 0600), 0);
     cli_run(&outcome, "bench", "--list", "--from", cli_folder_path(&folder, "cases"), NULL);
     cr_expect_eq(outcome.code, 0, "%s", outcome.err);
     cr_expect_not_null(strstr(outcome.out, "step/b32/t256"));
@@ -107,12 +119,16 @@ Test(suite, cases_from_a_file)
     char *first = strstr(outcome.out, "small/b1/t16");
     cr_assert_not_null(first);
     cr_expect_null(strstr(first + 1, "small/b1/t16"), "a case is there twice");
-    static const char *const names[] = {"wrong", "empty", "missing"};
-    for (int i = 0; i < 3; i++) {
-        cli_run(&outcome, "bench", "--from", cli_folder_path(&folder, names[i]), NULL);
-        cr_expect_eq(outcome.code, 2, "%s: %d", names[i], outcome.code);
-        cr_expect(cli_is_one_line(outcome.err), "%s", outcome.err);
-    }
+    static const char *const names[] = {"wrong", "empty", "missing", "two",
+                                        "bom",   "zeros", "sparse",  "fifo"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        for (int tune = 0; tune < 2; tune++) {
+            cli_run(&outcome, tune ? "tune" : "bench", tune ? "--dry-run" : "--list", "--from",
+                    cli_folder_path(&folder, names[i]), NULL);
+            cr_expect_eq(outcome.code, 2, "%s: %d", names[i], outcome.code);
+            cr_expect(cli_is_one_line(outcome.err), "%s: %s", names[i], outcome.err);
+            cr_expect_not_null(strstr(outcome.err, names[i]), "%s: %s", names[i], outcome.err);
+        }
     cli_folder_remove(&folder);
 }
 
@@ -120,7 +136,7 @@ Test(suite, wrong_choices_are_one_line_and_exit_2)
 {
     static const char *const wrong[][2] = {
         {"--suite", "huge"},    {"nosuch/*", NULL},        {"--kernel", "nosuch_*"},
-        {"--threads", "1,,2"},  {"--threads", "1,two"},    {"--threads", "1,2,3,4,5,6,7,8,9"},
+        {"--threads", "1,,2"},  {"--threads", "1,1025"},   {"--threads", "1,two"},    {"--threads", "1,2,3,4,5,6,7,8,9"},
         {"--isa", "avx3"},      {"--isa", ""},             {"-o", "/does/not/exist/file"},
         {"--from", "/dev/null"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

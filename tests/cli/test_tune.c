@@ -169,7 +169,7 @@ Test(tune, a_list_must_hold_something)
 {
     static const struct {
         const char *path, *why;
-    } lists[] = {{"/", "Is a directory"}, {"/dev/null", "holds no SPEC"}};
+    } lists[] = {{"/", "Is a directory"}, {"/dev/null", "is not a regular file"}};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         cli_run(&outcome, "tune", "--from", lists[i].path, NULL);
         expect(2, lists[i].why);

@@ -51,22 +51,24 @@ static char *reserve(int64_t rows, size_t element, size_t *size)
     return map == MAP_FAILED ? NULL : map;
 }
 
-/* Moves a tensor [.., rows, columns] of the box to where its rows are far apart. */
+/* Moves a packed tensor of the box to where its rows, along all axes but the last, are far apart. */
 static int spread(struct box *box, enum attune_input input, char **map, size_t *size)
 {
     struct attune_tensor *tensor = &box->problem.in[input];
-    const int32_t axis = tensor->rank - 2;
+    const int32_t last = tensor->rank - 1;
     const size_t element = attune_dtype_size(tensor->dtype);
-    const size_t columns = (size_t)tensor->size[axis + 1] * element;
-    *map = reserve(tensor->size[axis], element, size);
+    const size_t columns = (size_t)tensor->size[last] * element;
+    int64_t rows = 1;
+    for (int32_t axis = last - 1; axis >= 0; axis--) {
+        tensor->stride[axis] = FAR * rows;
+        rows *= tensor->size[axis];
+    }
+    *map = reserve(rows, element, size);
     if (!*map)
         return 0;
-    for (int64_t row = 0; row < tensor->size[axis]; row++)
+    for (int64_t row = 0; row < rows; row++)
         memcpy(*map + (size_t)(row * FAR) * element, box->input[input].data + (size_t)row * columns,
                columns);
-    tensor->stride[axis] = FAR;
-    for (int32_t outer = 0; outer < axis; outer++)
-        tensor->stride[outer] = FAR * tensor->size[axis];
     box->args.in[input] = *map;
     return 1;
 }
@@ -102,6 +104,37 @@ Test(odd, rows_of_inputs_far_apart)
     run_spread(ATTUNE_IN_V);
     run_spread(ATTUNE_IN_BIAS);
     run_spread(ATTUNE_IN_MASK);
+}
+
+/* What is projected, convolved or gathered before the core comes from as far: each tensor of each kind of
+ * problem in turn, weights among them. */
+Test(odd, every_tensor_of_every_kind_far_apart, .timeout = 300)
+{
+    struct attune_context *context = open_context();
+    int spread_out = 0;
+    for (int kind = 0; kind < generate_kind_count; kind++)
+        for (int32_t input = 0; input < ATTUNE_INPUT_COUNT; input++) {
+            struct generate_options options = generate_anything;
+            struct box box;
+            char *map = NULL, what[96];
+            size_t size = 0;
+            options.packed = 1;
+            options.batch = 2;
+            options.t_q = options.t_k = 5;
+            generate(&box, &generate_kinds[kind], &options, 3);
+            if (box_has(&box, (enum attune_input)input) && box.problem.in[input].rank > 1 &&
+                spread(&box, (enum attune_input)input, &map, &size)) {
+                (void)snprintf(what, sizeof what, "%s, %s", generate_kinds[kind].name,
+                               attune_input_name(input));
+                check(&box, context, what);
+                munmap(map, size);
+                spread_out++;
+            }
+            box_destroy(&box);
+        }
+    attune_context_release(context);
+    if (spread_out == 0)
+        cr_log_warn("no address space: strides beyond 2^31 are not tested");
 }
 
 /* The same result, whether packed or with rows far apart. */

@@ -125,6 +125,45 @@ expect "the longest name" [ "$code" = 0 ]
 run "$place/$(printf 'n%.0s' $(seq 256))"
 refused "a name too long" nnnn "File name too long"
 
+# ---- Every other command that writes a file does it the same way. ----
+source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+any() { # PATH BEFORE... -- COMMAND...: the path goes behind the command
+    local path=$1
+    shift
+    local before=()
+    while [ "$1" != -- ]; do before+=("$1") && shift; done
+    shift
+    "${before[@]}" "$command" "$@" "$path" >"$folder/out" 2>"$folder/err"
+    code=$?
+}
+while read -r -a writer; do
+    what=${writer[0]}
+    fresh
+    any "$place" -- "${writer[@]}"
+    refused "$what: a directory" "$place" "Is a directory"
+    any "$place/none/result" -- "${writer[@]}"
+    refused "$what: no such folder" "$place/none/result" "No such file or directory"
+    any /dev/full -- "${writer[@]}"
+    refused "$what: a full device" /dev/full "No space left on device"
+    for call in write fsync rename; do
+        fresh
+        any "$place/result" env LD_PRELOAD="$shim" ATTUNE_IO="$call 1 28" -- "${writer[@]}"
+        refused "$what: $call fails" "$place/result" "No space left on device"
+        expect "$what: $call fails" is_old
+        expect "$what: $call fails" count_is "$place" 1
+    done
+    ln -s result "$place/link"
+    any "$place/link" -- "${writer[@]}"
+    expect "$what: a link" [ "$code" = 0 ]
+    expect "$what: a link" [ -L "$place/link" ]
+    expect "$what: a link" [ "$(stat -c %s "$place/result")" -gt 3 ]
+done <<END
+picture $problem --svg
+report $source/bench/results/zen5-2c.jsonl -o
+cache export -o
+bench --kernel weights_scalar_* --seconds 0.001 -o
+END
+
 # ---- Another user's file, a folder that may not be written. ----
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     as_nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)

@@ -3,8 +3,8 @@
 #
 # run.sh [NAME...]: does the suite see a bug? Plants those of mutants.tsv (or the ones named) one at a
 # time in a copy of the sources, builds what changed, and runs the tests of that layer, a minute at the
-# most each. Writes build/mutation/results.tsv, and when all ran RESULTS.tsv beside itself. Exit 1 when
-# fewer than 95 % are killed, or when one no longer applies to the sources.
+# most each. Keeps the last outcome of each in RESULTS.tsv. Exit 1 when fewer than 95 % are killed, or
+# when one no longer applies to the sources.
 #   killed    a test failed
 #   hung      the tests did not end within five times what they take without a bug, and within the
 #             limit (ATTUNE_MUTANT_SECONDS, 60): counted with the killed
@@ -15,6 +15,7 @@ root=$(cd "$here/../.." && pwd)
 work=$root/build/mutation
 tree=$work/tree build=$work/build results=$work/results.tsv
 limit=${ATTUNE_MUTANT_SECONDS:-60}
+commit=$(git -C "$root" rev-parse --short HEAD)
 
 mkdir -p "$tree"
 (cd "$root" && tar --exclude=./build --exclude=./.git -cf - .) | tar -xf - -C "$tree" || exit 1
@@ -25,8 +26,12 @@ launcher=
 # shellcheck disable=SC2086
 cmake -S "$tree" -B "$build" -G Ninja $launcher -DATTUNE_BUILD_TESTS=ON >"$work/log" || exit 1
 
+# What the user tuned on this machine is no part of a test.
+export XDG_DATA_HOME=$work/untuned
+unset ATTUNE_CACHE
+
 # build_tests TEST, run_tests TEST: "kernels:NAME", "engine:PATTERN", "tuner:PATTERN",
-# "cli:PATTERN", "fault", "tsan".
+# "cli:PATTERN", "fault", "tsan:KIND".
 build_tests() {
     case $1 in
     kernels:*) set -- kernel_tests ;;
@@ -34,7 +39,7 @@ build_tests() {
     tuner:*) set -- tuner_tests ;;
     cli:*) set -- cli_tests attune_command ;;
     fault) set -- fault_memory attune_command ;;
-    tsan) return 0 ;;
+    tsan:*) return 0 ;;
     esac
     cmake --build "$build" --target "$@" >"$work/log" 2>&1
 }
@@ -47,7 +52,7 @@ run_tests() { # TEST SECONDS
     cli:*) timeout "$limit" "$build/tests/cli_tests" --filter "${1#*:}" --fail-fast -j2 ;;
     fault) timeout "$limit" "$build/tests/fault/fault_memory" "$build/attune" 20 \
         "$root/bench/data/g2p_location.safetensors" ;;
-    tsan) timeout "$limit" "$tree/tests/threads/tsan.sh" "$work/tsan" ;;
+    tsan:*) timeout "$limit" "$tree/tests/threads/tsan.sh" "$work/tsan" 130 "${1#*:}" ;;
     esac >"$work/log" 2>&1
 }
 
@@ -67,6 +72,21 @@ for test in $(mutants | while IFS=$'\t' read -r name test _; do wanted "$name" "
     tail -n 20 "$work/log"
     exit 1
 done
+
+# The table: mutants in their order, with what they did now, or else the last time.
+tabulate() {
+    awk -F'\t' -v OFS='\t' -v commit="$commit" '
+        BEGIN {
+            print "# What became of each mutant the last time; run.sh writes this."
+            print "# name", "tests", "outcome", "seconds", "commit"
+        }
+        FILENAME ~ /results.tsv$/ {now[$1] = $0 OFS commit; next}
+        FILENAME ~ /RESULTS.tsv$/ {before[$1] = $0; next}
+        !/^#/ && $1 in now {print now[$1]; next}
+        !/^#/ && $1 in before {print before[$1]}' \
+        "$results" "$here/RESULTS.tsv" "$here/mutants.tsv" >"$results.table" &&
+        cp "$results.table" "$here/RESULTS.tsv"
+}
 
 : >"$results"
 while IFS=$'\t' read -r name test file expression; do
@@ -91,9 +111,9 @@ while IFS=$'\t' read -r name test file expression; do
     fi
     rm -f "$tree/$file.mutant"
     printf '%s\t%s\t%s\t%d\n' "$name" "$test" $outcome $((SECONDS - started)) | tee -a "$results"
+    tabulate
 done < <(mutants)
 
-[ $# -gt 0 ] || { printf '# name\ttests\toutcome\tseconds\n' && cat "$results"; } >"$here/RESULTS.tsv"
 awk -F'\t' '{n++; count[$3]++} END {
     killed = count["killed"] + count["hung"]
     printf "figure: %d of %d mutants killed (%.0f %%), %d of them by hanging, %d survived, %d to be written anew\n",
