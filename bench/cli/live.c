@@ -37,6 +37,7 @@ struct match {
     struct contest *contest;
     struct attune_side side[2];
     struct attune_progress progress;
+    double decided; /* seconds until the launches that all cases take part in were over */
     char what[64];
 };
 
@@ -142,12 +143,24 @@ static int is_open(const struct match *match, const struct contest *contest)
     return ratio.verdict == ATTUNE_SAME && fabs(log(ratio.estimate)) > match->live->effect;
 }
 
-static int any_open(const struct match *match)
+static int count_open(const struct match *match)
 {
+    int open = 0;
     for (int i = 0; i < match->cases.case_count; i++)
-        if (match->contest[i].open)
-            return 1;
-    return 0;
+        open += match->contest[i].open;
+    return open;
+}
+
+/* How far it is after `part` of a launch: as many launches again, of the cases that are open, were not
+ * known to be needed. */
+static void show_progress(struct match *match, int launch, double part)
+{
+    const int launches = match->live->launches;
+    if (launch < launches)
+        attune_progress_step(&match->progress, (launch + part) / launches);
+    else
+        attune_progress_left(&match->progress, match->decided / launches * (2 * launches - launch - part) *
+                                                   count_open(match) / match->cases.case_count);
 }
 
 /* Which side starts first alternates, as everything else does. */
@@ -164,8 +177,7 @@ static int run_launch(struct match *match, int launch, struct attune_trouble *tr
     for (int i = 0; i < match->cases.case_count && code == 0 && !attune_interrupted(); i++) {
         if (match->contest[i].open)
             code = run_contest(match, &match->contest[i], launch, trouble);
-        attune_progress_step(&match->progress,
-                             (launch + (i + 1.0) / match->cases.case_count) / live->launches);
+        show_progress(match, launch, (i + 1.0) / match->cases.case_count);
     }
     attune_side_stop(&match->side[0]);
     attune_side_stop(&match->side[1]);
@@ -251,7 +263,9 @@ static int run_match(struct match *match, struct attune_trouble *trouble)
     for (int launch = 0; launch < 2 * launches && code == 0 && !attune_interrupted(); launch++) {
         for (int i = 0; launch == launches && i < match->cases.case_count; i++)
             match->contest[i].open = is_open(match, &match->contest[i]);
-        if (any_open(match))
+        if (launch == launches)
+            match->decided = attune_clock_seconds() - match->progress.start;
+        if (count_open(match) > 0)
             code = run_launch(match, launch, trouble);
     }
     attune_progress_clear(&match->progress);

@@ -332,3 +332,45 @@ Test(tune, bars_hold_where_tuning_is_off)
     attune_plan_release(after);
     attune_context_release(context);
 }
+
+static const struct attune_kernel *scalar_kernel(enum attune_operation operation)
+{
+    for (int i = 0; i < attune_kernel_count(); i++)
+        if (attune_kernel_at(i)->operation == operation &&
+            strcmp(attune_kernel_at(i)->isa, "scalar") == 0)
+            return attune_kernel_at(i);
+    return NULL;
+}
+
+/* A file that names slow kernels, and calls them ten times as fast, is believed until someone measures. */
+Test(tune, a_planted_slow_choice_is_found_and_replaced, .timeout = 120)
+{
+    static const enum attune_operation planted[] = {ATTUNE_OP_SCORE_DOT, ATTUNE_OP_SOFTMAX, ATTUNE_OP_WSUM};
+    const struct attune_problem problem = problem_of(200, 64);
+    struct attune_choice slow = {.verdict = ATTUNE_VERDICT_WIN, .effort = ATTUNE_EFFORT_QUICK, .date = 1,
+                                 .speedup = 10000, .low = 9900, .high = 10100};
+    struct attune_context *context = open_context(1);
+    struct attune_plan *plan;
+    struct events events = {0};
+    cr_assert_eq(attune_plan_create(context, &problem, &plan), ATTUNE_OK);
+    if (strcmp(plan->kernel.row[ATTUNE_OP_SOFTMAX]->isa, "scalar") == 0)
+        cr_skip_test("there is nothing faster here");
+    for (int i = 0; i < 3; i++)
+        slow.kernel[planted[i]] = scalar_kernel(planted[i]);
+    cr_assert_eq(attune_cache_put(context->cache, &plan->asked.key, &slow, ATTUNE_LAYER_TUNED), 0);
+    cr_assert_eq(attune_cache_save(context, NULL), ATTUNE_OK);
+    attune_plan_release(plan);
+    attune_context_release(context);
+    context = open_context(1);
+    cr_assert_eq(attune_plan_create(context, &problem, &plan), ATTUNE_OK);
+    cr_assert_str_eq(plan->kernel.row[ATTUNE_OP_SOFTMAX]->isa, "scalar", "the plant is taken");
+    attune_plan_release(plan);
+    cr_assert_eq(tune(context, &problem, 1, ATTUNE_TUNE_NORMAL, &events), ATTUNE_OK);
+    cr_assert_eq(entered(&events), 1);
+    attune_context_release(context);
+    context = open_context(1);
+    cr_assert_eq(attune_plan_create(context, &problem, &plan), ATTUNE_OK);
+    cr_assert_str_neq(plan->kernel.row[ATTUNE_OP_SOFTMAX]->isa, "scalar", "in the next process too");
+    attune_plan_release(plan);
+    attune_context_release(context);
+}
