@@ -153,10 +153,11 @@ VINLINE void score_rows(const struct attune_score_rows_args *args, const int row
 {
     const int64_t size = vsize_of(dtype), ldk = args->ldk * size;
     const int64_t first = vahead_rows(SCORE_ROWS_AHEAD, args->d, size);
-    vask_first(args->k, first < args->n ? first : args->n, args->d, args->ldk, size);
+    const int far = args->n * ldk > VFAR;
+    if (far) vask_first(args->k, first, args->d, args->ldk, size);
     for (int64_t j = 0; j < args->n; j += ROWS_GROUP) {
         int64_t i = 0;
-        if (args->n * ldk > VFAR) vask_pages((const char *)args->k + j * ldk, ROWS_GROUP * ldk, ldk);
+        if (far) vask_pages((const char *)args->k + j * ldk, ROWS_GROUP * ldk, ldk);
         for (; args->m - i >= rows; i += rows) score_rows_group(args, i, j, rows, keys, dtype);
         SCORE_ROWS_GROUP(3);
         SCORE_ROWS_GROUP(2);
