@@ -70,7 +70,7 @@ VINLINE void score_rows_tile(const struct score_rows_place *at, const char *key,
     int64_t t = 0;
     _Pragma("GCC unroll 8") for (int l = 0; l < keys; l++)
         k[l] = key + l * at->ldk < at->last ? key + l * at->ldk : at->last;
-    if (rows == 1 && VREGISTERS <= 16) /* little to do for so many pointers */
+    if (VLANES == 4 || (rows == 1 && VREGISTERS <= 16)) /* little to do for so much counting */
         for (; t < pairs; t += 2 * VLANES, ask += 2 * step) {
             vask(ask, 2 * keys * VLANES * size);
             score_rows_step(at, k, t, sum, rows, keys, batch, dtype);
