@@ -45,6 +45,8 @@ static void open_worker(struct attune_worker *worker, const struct attune_execut
     worker->key_peak = (float *)(base + at->key_peak);
     worker->values = (float *)(base + at->values);
     worker->careful_values = (float *)(base + at->careful);
+    worker->line = (float *)(base + at->line);
+    worker->located = (float *)(base + at->located);
     memset(worker->tags, 0, (size_t)plan->slots * sizeof *worker->tags);
 }
 

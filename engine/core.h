@@ -63,6 +63,7 @@ struct attune_worker {
     uint8_t *again; /* rows that finish could not hold */
     int64_t *tags;
     float *keys, *key_peak, *values, *careful_values;
+    float *line, *located; /* of the location form: alignments, and keys by rows */
     int32_t careful; /* values of keys that a row may not attend are replaced by 0 */
 };
 
@@ -90,10 +91,6 @@ void attune_step_lstm(const struct attune_execution *execution, int32_t worker, 
 
 /* steps_location.c */
 void attune_step_compose(const struct attune_execution *execution);
-void attune_step_locate(const struct attune_execution *execution, const struct attune_step *step,
-                        int32_t worker, int32_t workers);
-/* Bytes of a worker's scratch that it takes. */
-size_t attune_step_locate_scratch(const struct attune_plan *plan);
 
 /* prepare.c: one worker's share of a prepared buffer's payload. */
 void attune_prepare_work(void *argument, int32_t worker, int32_t workers);
@@ -112,6 +109,12 @@ void attune_core_load_block(struct attune_worker *worker, int64_t index, struct 
 /* Scores of a strip of rows against keys [first, first + count) of the block, into worker->scores. */
 void attune_core_score(struct attune_worker *worker, const struct attune_block *block, int64_t row,
                        int64_t rows, int64_t first, int64_t count);
+
+/* core_location.c: adds their location to a block's keys: in panels, in place; and as rows, which the
+ * block then names. */
+void attune_core_locate_panels(struct attune_worker *worker, const struct attune_block *block,
+                               float *panels);
+void attune_core_locate_rows(struct attune_worker *worker, struct attune_block *block);
 
 /* core_rows.c: the same for few query rows, from rows of any type, and their weighted sums; and values of
  * keys that the one row may not attend, as 0. */

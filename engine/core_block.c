@@ -173,6 +173,8 @@ static void pack_keys(struct attune_worker *worker, const struct attune_block *b
     plan->kernel.pack_keys(&pack);
     if (!tanh)
         return;
+    if (plan->location.wsum != NULL)
+        attune_core_locate_panels(worker, block, dst);
     struct attune_expand_panels_args expand = {.panels = dst, .n = block->count, .a = d,
                                                .a_pad = plan->key_columns, .width = score->width,
                                                .peak = peak};
@@ -203,6 +205,36 @@ static void find_prepared(const struct attune_worker *worker, struct attune_bloc
     block->key_peak = (const float *)(base + layout->peaks) + unit * plan->shape.t_k + block->first;
 }
 
+/* The folded score errs by a few units of 2^-24 of sum |u| however small tanh is: e^(2x) rounded has
+ * lost what x has beyond it. Where every |x + y| is at most twice this, that is more than a float32
+ * evaluation may be off, and the pair is computed again: at 1/2 few rows of random operands exceed 4
+ * times a plain evaluation's error, at 1/100 they exceed it a hundredfold. With few terms a plain
+ * evaluation often is right to the last bit, and all pairs are. */
+#define TANH_NEAR 0.5f
+#define TANH_FEW 8
+
+static float tanh_near(const struct attune_plan *plan)
+{
+    return plan->shape.a <= TANH_FEW ? INFINITY : TANH_NEAR;
+}
+
+/* Whether some pair of the block will be computed again, from the key's row. */
+static int needs_key_rows(const struct attune_worker *worker, const struct attune_block *block)
+{
+    const struct attune_plan *plan = worker->plan;
+    const float near = tanh_near(plan), reach = worker->execution->fold[plan->fold.reach];
+    int row_far = 0, row_near = 0, key_far = 0, key_near = 0;
+    for (int64_t i = 0; i < worker->row_count; i++) {
+        row_far |= worker->rows[i].far;
+        row_near |= worker->peak[i] <= near;
+    }
+    for (int64_t j = 0; j < block->count; j++) {
+        key_far |= !(block->key_peak[j] <= reach);
+        key_near |= block->key_peak[j] <= near;
+    }
+    return row_far || key_far || (row_near && key_near);
+}
+
 void attune_core_load_block(struct attune_worker *worker, int64_t index, struct attune_block *block)
 {
     const struct attune_plan *plan = worker->plan;
@@ -227,6 +259,8 @@ void attune_core_load_block(struct attune_worker *worker, int64_t index, struct 
     block->key_peak = peak;
     if (plan->shape.kind == ATTUNE_SCORE_TANH && !plan->keys_packed)
         find_prepared(worker, block);
+    if (plan->location.wsum != NULL && needs_key_rows(worker, block))
+        attune_core_locate_rows(worker, block);
     block->value_rows = operand_at(worker, worker->execution->value, &plan->value, block->first);
     block->value_scale = scales_of(worker, &plan->value_scale, block->first);
     block->values = plan->values_packed ? values : block->value_rows;
@@ -266,14 +300,6 @@ static void score_far_pairs(struct attune_worker *worker, const struct attune_bl
     }
 }
 
-/* The folded score errs by a few units of 2^-24 of sum |u| however small tanh is: e^(2x) rounded has
- * lost what x has beyond it. Where every |x + y| is at most twice this, that is more than a float32
- * evaluation may be off, and the pair is computed again: at 1/2 few rows of random operands exceed 4
- * times a plain evaluation's error, at 1/100 they exceed it a hundredfold. With few terms a plain
- * evaluation often is right to the last bit, and all pairs are. */
-#define TANH_NEAR 0.5f
-#define TANH_FEW 8
-
 static void score_near_pairs(struct attune_worker *worker, const struct attune_block *block,
                              int64_t row, int64_t rows, int64_t first, int64_t count)
 {
@@ -281,7 +307,7 @@ static void score_near_pairs(struct attune_worker *worker, const struct attune_b
     const float *fold = worker->execution->fold + worker->rows[row].head * plan->fold.stride;
     struct attune_score_direct_args direct = {.ldy = block->key_row_stride, .a = plan->shape.a,
                                               .u = fold + plan->fold.u, .s_stride = 1};
-    const float near = plan->shape.a <= TANH_FEW ? INFINITY : TANH_NEAR;
+    const float near = tanh_near(plan);
     for (int64_t i = 0; i < rows; i++) {
         if (!(worker->peak[row + i] <= near))
             continue;

@@ -24,25 +24,26 @@ static double scale_of(const struct attune_worker *worker, const struct attune_v
                         : (double)base[(worker->b * shape->g + worker->g) * shape->t_k + key];
 }
 
-static double exact_score(const struct attune_worker *worker, const struct attune_row *at, int64_t key)
+/* Of key j of the block. */
+static double exact_score(const struct attune_worker *worker, const struct attune_row *at,
+                          const struct attune_block *block, int64_t j)
 {
     const struct attune_plan *plan = worker->plan;
     const struct attune_execution *execution = worker->execution;
     int64_t q = worker->b * plan->query.stride_b + at->head * plan->query.stride_h +
                 at->i * plan->query.stride_t;
-    int64_t k = worker->b * plan->key.stride_b + worker->g * plan->key.stride_h +
-                key * plan->key.stride_t;
+    int64_t k = j * block->key_row_stride;
     double sum = 0;
     if (plan->shape.kind == ATTUNE_SCORE_DOT) {
         for (int64_t d = 0; d < plan->shape.d; d++)
             sum += element(execution->query, &plan->query, q + d) *
-                   element(execution->key, &plan->key, k + d);
-        return sum * scale_of(worker, &plan->key_scale, key);
+                   element(block->key_rows, &plan->key, k + d);
+        return sum * scale_of(worker, &plan->key_scale, block->first + j);
     }
     const float *u = execution->fold + at->head * plan->fold.stride + plan->fold.u;
     for (int64_t t = 0; t < plan->shape.a; t++)
         sum += (double)u[t] * tanh(element(execution->query, &plan->query, q + t) +
-                                   element(execution->key, &plan->key, k + t));
+                                   element(block->key_rows, &plan->key, k + t));
     return sum;
 }
 
@@ -55,7 +56,7 @@ static void exact_block(struct attune_worker *worker, const struct attune_block 
         attune_core_score(worker, block, 0, 1, 0, block->count);
     for (int64_t j = 0; j < block->count; j++)
         worker->exact_scores[j] = lstm ? (double)worker->scores[j]
-                                       : exact_score(worker, at, block->first + j);
+                                       : exact_score(worker, at, block, j);
 }
 
 static void show_score(const struct attune_worker *worker, enum attune_stage stage, int64_t key,
@@ -146,6 +147,8 @@ static void stream_exact(struct attune_worker *worker, enum exact_pass pass,
     for (int64_t index = 0; index * plan->tiles.kv_block < worker->key_length; index++) {
         struct attune_block block;
         attune_core_load_block(worker, index, &block);
+        if (plan->location.wsum != NULL && block.key_rows != worker->located)
+            attune_core_locate_rows(worker, &block);
         exact_block(worker, &block);
         adjust_block(worker, &block);
         pass_block(worker, &block, pass, state);

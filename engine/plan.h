@@ -32,8 +32,7 @@ enum attune_step_kind {
     ATTUNE_STEP_COPY,    /* rows -> float32 rows, plus a bias where given */
     ATTUNE_STEP_PROJECT, /* rows (or windows of rows) times a weight, by oneDNN */
     ATTUNE_STEP_FOLD,    /* score_vector -> fold, center, scale, reach of each head */
-    ATTUNE_STEP_COMPOSE, /* the location form's two weights -> one, in panels */
-    ATTUNE_STEP_LOCATE,  /* rows of keys -> float32 rows with their location added */
+    ATTUNE_STEP_COMPOSE, /* the location form's two weights -> one */
     ATTUNE_STEP_LSTM     /* the LSTM's weights -> the layouts of the lstm kernel */
 };
 
@@ -68,8 +67,7 @@ struct attune_lstm_layout {
 /* The location form: its weights composed, in the workspace: floats from `offset`. */
 struct attune_location_layout {
     size_t offset;
-    int64_t panels;  /* [a / columns][width][columns]; before them [a][width] */
-    int64_t sound;   /* 1 where float32 holds it */
+    int64_t sound;   /* [a][width], and here 1 where float32 holds it */
     int64_t columns; /* of a panel of `wsum` */
     struct attune_view kernel, w_location, previous;
     attune_wsum_fn *wsum; /* of many rows, whatever the core takes */
@@ -135,6 +133,7 @@ struct attune_worker_layout {
     size_t careful;  /* one kv block of values (after its scales, for rows): see attune_worker.careful */
     size_t tags;     /* slots int64: which kv block a slot holds */
     size_t keys, values, key_peak; /* slots of packed kv blocks */
+    size_t line, located; /* location: kv_block + width alignments, a kv block of keys by rows */
     size_t scratch;  /* projections: gathered rows, result rows, oneDNN's */
     size_t size;
 };

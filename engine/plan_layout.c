@@ -95,9 +95,11 @@ static double work_of(const struct attune_plan *plan)
         pair += 8.0 * (double)shape->n * (double)shape->n + 2.0 * (double)shape->n * (double)shape->a;
     double work = pair * (double)shape->b * (double)shape->h * (double)shape->t_q * (double)shape->t_k;
     for (int32_t i = 0; i < plan->step_count; i++)
-        if (plan->steps[i].kind == ATTUNE_STEP_PROJECT || plan->steps[i].kind == ATTUNE_STEP_LOCATE)
+        if (plan->steps[i].kind == ATTUNE_STEP_PROJECT)
             work += 2.0 * (double)plan->steps[i].b * (double)plan->steps[i].t *
                     (double)plan->steps[i].inputs * (double)plan->steps[i].outputs;
+    if (plan->location.wsum != NULL)
+        work += 2.0 * (double)shape->b * (double)shape->t_k * (double)shape->width * (double)shape->a;
     return work;
 }
 
@@ -190,8 +192,6 @@ static size_t scratch_size(const struct attune_plan *plan)
     size_t most = 0;
     for (int32_t i = 0; i < plan->step_count + (plan->out_projection != NULL); i++) {
         const struct attune_step *step = &plan->steps[i];
-        if (step->kind == ATTUNE_STEP_LOCATE && attune_step_locate_scratch(plan) > most)
-            most = attune_step_locate_scratch(plan);
         if (step->kind != ATTUNE_STEP_PROJECT)
             continue;
         int64_t rows = attune_projection_block_rows(step->projection);
@@ -241,6 +241,9 @@ static void lay_out_worker(struct attune_plan *plan)
                                        ? plan->slots * tiles->kv_block * floats : 0);
     worker->values = take(&used, plan->slots * values * floats);
     worker->careful = take(&used, careful_bytes(plan));
+    const int location = plan->location.wsum != NULL;
+    worker->line = take(&used, location ? (tiles->kv_block + shape->width) * floats : 0);
+    worker->located = take(&used, location ? tiles->kv_block * shape->a * floats : 0);
     worker->scratch = take(&used, (int64_t)scratch_size(plan));
     worker->size = used;
 }

@@ -270,9 +270,6 @@ void attune_step_work(void *argument, int32_t worker, int32_t workers)
         if (worker == 0)
             attune_step_compose(execution);
         break;
-    case ATTUNE_STEP_LOCATE:
-        attune_step_locate(execution, step, worker, workers);
-        break;
     case ATTUNE_STEP_LSTM:
         attune_step_lstm(execution, worker, workers);
         break;

@@ -181,7 +181,9 @@ expand and pack for every term of a row or key, the others for a row, a key or a
 knows Sapphire Rapids as its smaller relatives: with one unit for FMA of zmm registers where the server has
 two, without the elimination of moves (which is all that 2x4_divide2 has too much), and with divisions of 1
 and 2 cycles where it takes 5 and 10: loops that divide once, as finish and fold do, look further from their
-bound than they are.
+bound than they are. Of score_rows in AVX2 the loop counted is that of one row, whose four chains take two
+products a step: without end they would wait for each other; a row of 128 ends after eight steps, and the
+next four keys' chains fill in.
 
 | kernel | machine | uops | cycles | bound | ratio |
 |---|---|---:|---:|---:|---:|

@@ -65,7 +65,7 @@ VINLINE void vask_pages(const char *row, int64_t bytes, int64_t stride)
     for (int64_t at = VFAR; at < VFAR + bytes; at += step) vprefetch(row + at);
 }
 
-/* The first rows, before anything is read: at a step's pace they would come one by one. */
+/* The first of many rows, before anything is read: at a step's pace they would come one by one. */
 VINLINE void vask_first(const char *row, int64_t rows, int64_t columns, int64_t stride, int64_t size)
 {
     for (int64_t i = 0; i < rows; i++) vask_row(row + i * stride * size, columns * size);

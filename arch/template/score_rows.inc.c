@@ -71,7 +71,7 @@ VINLINE void score_rows_tile(const struct score_rows_place *at, const char *key,
     const int64_t down = at->ldk >> 63; /* all ones where keys lie in falling order */
     _Pragma("GCC unroll 8") for (int l = 0; l < keys; l++)
         k[l] = ((key + l * at->ldk - at->last) ^ down) > down ? at->last : key + l * at->ldk;
-    if (rows == 1) /* little to do for so many pointers */
+    if (VLANES == 4 || (rows == 1 && VREGISTERS <= 16)) /* little to do for so much counting */
         for (; t < pairs; t += 2 * VLANES, ask += 2 * step) {
             vask(ask, 2 * keys * VLANES * size);
             score_rows_step(at, k, t, sum, rows, keys, batch, dtype);
@@ -154,10 +154,11 @@ VINLINE void score_rows(const struct attune_score_rows_args *args, const int row
 {
     const int64_t size = vsize_of(dtype), ldk = args->ldk * size;
     const int64_t first = vahead_rows(SCORE_ROWS_AHEAD, args->d, size);
-    vask_first(args->k, first < args->n ? first : args->n, args->d, args->ldk, size);
+    const int far = args->n * ldk > VFAR;
+    if (far) vask_first(args->k, first, args->d, args->ldk, size);
     for (int64_t j = 0; j < args->n; j += ROWS_GROUP) {
         int64_t i = 0;
-        if (args->n * ldk > VFAR) vask_pages((const char *)args->k + j * ldk, ROWS_GROUP * ldk, ldk);
+        if (far) vask_pages((const char *)args->k + j * ldk, ROWS_GROUP * ldk, ldk);
         for (; args->m - i >= rows; i += rows) score_rows_group(args, i, j, rows, keys, dtype);
         SCORE_ROWS_GROUP(3);
         SCORE_ROWS_GROUP(2);

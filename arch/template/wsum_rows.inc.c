@@ -10,7 +10,7 @@
 /* Keys are taken WSUM_BYTES of values at a time: few enough that memory is read almost in order and what
  * was asked for ahead lies in L1 still, enough that loading and storing the sums costs little. */
 enum { WSUM_ROWS_MOST = 4, WSUM_VECTORS_MOST = 8, WSUM_KEYS_LEAST = 16, WSUM_BYTES = 8192 };
-enum { WSUM_KEYS = 64 }; /* of one chunk at most */
+enum { WSUM_KEYS = 64, WSUM_KEYS_LONG = 256 }; /* of one chunk at most */
 /* A chunk is gone through panel by panel: all of it has to be near when its first is read. */
 enum { WSUM_ROWS_AHEAD = WSUM_BYTES + 6144 };
 
@@ -139,14 +139,20 @@ VINLINE void wsum_rows_rescale(const struct attune_wsum_rows_args *args)
     }
 }
 
-VINLINE int64_t wsum_rows_chunk(int64_t row_bytes)
-{
-    const int64_t keys = WSUM_BYTES / row_bytes / WSUM_KEYS_LEAST * WSUM_KEYS_LEAST;
-    return keys < WSUM_KEYS_LEAST ? WSUM_KEYS_LEAST : keys > WSUM_KEYS ? WSUM_KEYS : keys;
-}
-
 /* Vectors of a tile with two rows; one row takes WSUM_VECTORS_MOST. */
 enum { WSUM_TWO = (VREGISTERS - 1) / 3 < WSUM_VECTORS_MOST ? (VREGISTERS - 1) / 3 : WSUM_VECTORS_MOST };
+
+/* Keys of a chunk. Where one tile holds all sums nothing comes back to a key, and long chunks spare the sums
+ * their way through memory; not with scales, which have room for WSUM_KEYS. */
+VINLINE int64_t wsum_rows_chunk(const struct attune_wsum_rows_args *args, const int rows,
+                                const int vectors, const int dtype)
+{
+    const int64_t keys = WSUM_BYTES / (args->e * vsize_of(dtype)) / WSUM_KEYS_LEAST * WSUM_KEYS_LEAST;
+    const int64_t wide = args->m == 1 ? WSUM_VECTORS_MOST : args->m == 2 ? WSUM_TWO : vectors;
+    if (args->m <= rows && args->e <= wide * VLANES && args->e % VLANES == 0 && !args->scale)
+        return WSUM_KEYS_LONG;
+    return keys < WSUM_KEYS_LEAST ? WSUM_KEYS_LEAST : keys > WSUM_KEYS ? WSUM_KEYS : keys;
+}
 
 #define WSUM_ROWS_STRIP(count, wide)                                                               \
     if (count == tile_rows && rows >= count) wsum_rows_strip(tile, args->e, count, wide, dtype)
@@ -155,15 +161,16 @@ enum { WSUM_TWO = (VREGISTERS - 1) / 3 < WSUM_VECTORS_MOST ? (VREGISTERS - 1) / 
 VINLINE void wsum_rows(const struct attune_wsum_rows_args *args, const int rows, const int vectors,
                        const int dtype)
 {
-    const int64_t size = vsize_of(dtype), ldv = args->ldv * size, row_bytes = args->e * size;
+    const int64_t size = vsize_of(dtype), ldv = args->ldv * size;
     float scaled[WSUM_ROWS_MOST * WSUM_KEYS];
     if (args->e <= 0 || args->m <= 0) return;
-    const int64_t chunk = wsum_rows_chunk(row_bytes);
+    const int64_t chunk = wsum_rows_chunk(args, rows, vectors, dtype);
     const int64_t first = vahead_rows(WSUM_ROWS_AHEAD, args->e, size), ahead = first * ldv;
-    vask_first(args->v, first < args->n ? first : args->n, args->e, args->ldv, size);
+    const int far = args->n * ldv > VFAR;
+    if (far) vask_first(args->v, first, args->e, args->ldv, size);
     wsum_rows_rescale(args);
     for (int64_t j = 0; j < args->n; j += chunk) {
-        if (args->n * ldv > VFAR) vask_pages((const char *)args->v + j * ldv, chunk * ldv, ldv);
+        if (far) vask_pages((const char *)args->v + j * ldv, chunk * ldv, ldv);
         for (int64_t i = 0, tile_rows; i < args->m; i += tile_rows) {
             tile_rows = args->m - i < rows ? args->m - i : rows;
             struct wsum_rows_tile tile = {.p = args->p + i * args->ldp + j, .ldp = args->ldp,

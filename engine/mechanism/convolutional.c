@@ -28,8 +28,7 @@ static enum attune_status lower_pairwise(struct attune_builder *builder)
     return attune_lower_tanh_side(builder, &side, &plan->key);
 }
 
-/* k' += W_l f, f = conv(previous alignments): onto a copy of the keys' rows, since every step has its
- * own alignments. */
+/* k' += W_l f, f = conv(previous alignments): of every step's own, so the core adds it. */
 static enum attune_status add_location(struct attune_builder *builder)
 {
     struct attune_plan *plan = builder->plan;
@@ -39,9 +38,7 @@ static enum attune_status add_location(struct attune_builder *builder)
     if ((double)shape->a * (double)shape->width > 0x1p56)
         return attune_fail(ATTUNE_ERROR_OVERFLOW, "w_location: A = %lld times a width of %lld",
                            (long long)shape->a, (long long)shape->width);
-    int64_t panels = (shape->a + location->columns - 1) / location->columns;
-    location->panels = shape->a * shape->width;
-    location->sound = location->panels + panels * location->columns * shape->width;
+    location->sound = shape->a * shape->width;
     location->offset = attune_builder_take(builder, location->sound + 1);
     location->kernel = attune_builder_matrix(builder, ATTUNE_IN_LOCATION_KERNEL);
     location->w_location = attune_builder_matrix(builder, ATTUNE_IN_W_LOCATION);
@@ -51,20 +48,6 @@ static enum attune_status add_location(struct attune_builder *builder)
                                               .stride_b = previous->stride[0],
                                               .stride_t = previous->stride[1]};
     attune_builder_step(builder, ATTUNE_STEP_COMPOSE);
-    struct attune_step *locate = attune_builder_step(builder, ATTUNE_STEP_LOCATE);
-    locate->src = plan->key;
-    locate->b = shape->b;
-    locate->t = shape->t_k;
-    locate->inputs = shape->width;
-    locate->outputs = shape->a;
-    plan->key = (struct attune_view){.place = ATTUNE_AT_WORKSPACE,
-                                     .dtype = ATTUNE_F32,
-                                     .offset = (int64_t)attune_builder_take(
-                                         builder, shape->b * shape->t_k * shape->a),
-                                     .stride_b = shape->t_k * shape->a,
-                                     .stride_h = shape->a,
-                                     .stride_t = shape->a};
-    locate->dst = plan->key;
     return ATTUNE_OK;
 }
 
