@@ -18,6 +18,7 @@ struct attune_model_input {
     int64_t t_k;
     int32_t ordered;          /* rows keep a state: no kv split */
     int32_t in_place;         /* keys and values are read where they lie, once */
+    int32_t ragged;           /* rows attend ever other keys, by causal or window */
     int64_t state;            /* floats of state a row, when ordered */
 };
 
