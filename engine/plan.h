@@ -163,6 +163,7 @@ struct attune_plan {
     int64_t rows;          /* query rows that share keys: group * t_q */
     int64_t q_blocks;      /* of a unit (b, g) */
     int64_t splits;        /* of the key axis */
+    int32_t gathered;      /* a block's splits are all one worker's, which merges them */
     int64_t key_columns;   /* floats of a key in the core: d, a_pad, or 4 n_pad */
     int64_t query_columns; /* floats of a query row in the core */
     int64_t ldo, lds;
@@ -250,6 +251,8 @@ enum attune_status attune_plan_lacks(const struct attune_plan *plan, enum attune
 void attune_plan_write_header(struct attune_plan *plan);
 /* plan_layout.c: how scores are scaled, and who has to see them: follows from the problem alone. */
 void attune_plan_resolve_scales(struct attune_plan *plan);
+/* plan_workers.c: workers, their schedule, and the q block and strip that suit their number. */
+void attune_plan_size_workers(struct attune_plan *plan);
 /* plan_layout.c: sizes of blocks, splits and memory. */
 enum attune_status attune_plan_lay_out(struct attune_plan *plan, size_t lowered_bytes);
 
