@@ -68,9 +68,8 @@ VINLINE void score_rows_tile(const struct score_rows_place *at, const char *key,
     const int64_t step = at->ahead != 0 ? keys * VLANES * size : 0;
     const char *ask = key + at->ahead, *k[ROWS_KEYS];
     int64_t t = 0;
-    const int64_t down = at->ldk >> 63; /* all ones where keys lie in falling order */
     _Pragma("GCC unroll 8") for (int l = 0; l < keys; l++)
-        k[l] = ((key + l * at->ldk - at->last) ^ down) > down ? at->last : key + l * at->ldk;
+        k[l] = key + l * at->ldk < at->last ? key + l * at->ldk : at->last;
     if (VLANES == 4 || (rows == 1 && VREGISTERS <= 16)) /* little to do for so much counting */
         for (; t < pairs; t += 2 * VLANES, ask += 2 * step) {
             vask(ask, 2 * keys * VLANES * size);
