@@ -20,6 +20,10 @@ enum { ROWS_SUMS = VLANES > ROWS_MOST * 4 ? VLANES : ROWS_MOST * 4 };
 #define ROWS_BATCH_KEYS(tile, count)                                                               \
     (VLANES / ((count) == 3 ? 4 : (count)) > (tile) ? VLANES / ((count) == 3 ? 4 : (count)) : (tile))
 
+/* Vectors of each key a step: as many as fill a line, and two where there is little else to do. */
+#define ROWS_TOGETHER(rows, bytes)                                                                 \
+    ((bytes) <= VLINE / 4 ? 4 : (bytes) < VLINE || VLANES == 4 || ((rows) == 1 && VREGISTERS <= 16) ? 2 : 1)
+
 /* A group of keys, the rows that it meets and their scores; key strides in bytes. Copied from the caller's
  * arguments, which the compiler would read again after every store of scores. */
 struct score_rows_place {
@@ -64,22 +68,20 @@ VINLINE void score_rows_tile(const struct score_rows_place *at, const char *key,
                              const int rows, const int keys, const int batch, const int dtype)
 {
     const int64_t size = vsize_of(dtype), whole = at->d / VLANES * VLANES;
-    const int64_t pairs = at->d / (2 * VLANES) * (2 * VLANES);
-    const int64_t step = at->ahead != 0 ? keys * VLANES * size : 0;
+    const int64_t bytes = keys * VLANES * size; /* of a vector of each key */
+    const int together = ROWS_TOGETHER(rows, bytes);
     const char *ask = key + at->ahead, *k[ROWS_KEYS];
     int64_t t = 0;
     _Pragma("GCC unroll 8") for (int l = 0; l < keys; l++)
         k[l] = key + l * at->ldk < at->last ? key + l * at->ldk : at->last;
-    if (VLANES == 4 || (rows == 1 && VREGISTERS <= 16)) /* little to do for so much counting */
-        for (; t < pairs; t += 2 * VLANES, ask += 2 * step) {
-            vask(ask, 2 * keys * VLANES * size);
-            score_rows_step(at, k, t, sum, rows, keys, batch, dtype);
-            score_rows_step(at, k, t + VLANES, sum, rows, keys, batch, dtype);
-        }
-    for (; t < whole; t += VLANES, ask += step) {
-        vask(ask, keys * VLANES * size);
-        score_rows_step(at, k, t, sum, rows, keys, batch, dtype);
+    for (const int64_t step = at->ahead != 0 ? together * bytes : 0; t + together * VLANES <= whole;
+         t += together * VLANES, ask += step) {
+        vask(ask, together * bytes);
+        _Pragma("GCC unroll 4") for (int u = 0; u < together; u++)
+            score_rows_step(at, k, t + u * VLANES, sum, rows, keys, batch, dtype);
     }
+    if (together > 1)
+        for (; t < whole; t += VLANES) score_rows_step(at, k, t, sum, rows, keys, batch, dtype);
     if (t < at->d) score_rows_tail(at, k, t, sum, rows, keys, batch, dtype);
 }
 
