@@ -12,8 +12,6 @@
 /* Packed kv blocks that one worker keeps for the next q block of the same keys: bytes. Beyond it every
  * q block packs anew, which 256 rows amortise to about 1 %. */
 #define MAX_PACKED_BYTES (16 << 20)
-/* Work below which waking another worker costs more than it brings: flop. */
-#define WORK_A_WORKER 200000.0
 #define CACHE_LINE 64
 
 static int64_t round_up(int64_t value, int64_t step)
@@ -81,69 +79,6 @@ static void size_blocks(struct attune_plan *plan)
     plan->splits = plan->tiles.kv_split > 0 ? ceil_div(shape->t_k, plan->tiles.kv_split) : 1;
     if (plan->splits < 1)
         plan->splits = 1;
-}
-
-static double work_of(const struct attune_plan *plan)
-{
-    const struct attune_shape *shape = &plan->shape;
-    double pair = 2.0 * (double)shape->e;
-    if (shape->kind == ATTUNE_SCORE_DOT)
-        pair += 2.0 * (double)shape->d;
-    else if (shape->kind == ATTUNE_SCORE_TANH)
-        pair += 8.0 * (double)shape->a;
-    else
-        pair += 8.0 * (double)shape->n * (double)shape->n + 2.0 * (double)shape->n * (double)shape->a;
-    double work = pair * (double)shape->b * (double)shape->h * (double)shape->t_q * (double)shape->t_k;
-    for (int32_t i = 0; i < plan->step_count; i++)
-        if (plan->steps[i].kind == ATTUNE_STEP_PROJECT)
-            work += 2.0 * (double)plan->steps[i].b * (double)plan->steps[i].t *
-                    (double)plan->steps[i].inputs * (double)plan->steps[i].outputs;
-    if (plan->location.wsum != NULL)
-        work += 2.0 * (double)shape->b * (double)shape->t_k * (double)shape->width * (double)shape->a;
-    return work;
-}
-
-/* Left to us, cores of several kinds share by speed. */
-static void choose_schedule(struct attune_plan *plan)
-{
-    const int mixed = attune_topology_worker_kind(plan->workers - 1) != 0;
-    plan->schedule = (enum attune_schedule)plan->parallel.schedule;
-    if (plan->schedule == ATTUNE_SCHEDULE_MODEL)
-        plan->schedule = mixed ? ATTUNE_SCHEDULE_WEIGHTED : ATTUNE_SCHEDULE_EVEN;
-    if (plan->workers == 1)
-        plan->schedule = ATTUNE_SCHEDULE_EVEN;
-}
-
-/* Blocks of rows small enough that every worker has some: bits do not depend on it. */
-static void size_workers(struct attune_plan *plan)
-{
-    const struct attune_shape *shape = &plan->shape;
-    struct attune_tiles *tiles = &plan->tiles;
-    double useful = work_of(plan) / WORK_A_WORKER;
-    int64_t workers = plan->context->threads, tuned = plan->parallel.threads;
-    if (tuned > 0)
-        workers = tuned < workers ? tuned : workers;
-    else if (useful < (double)workers)
-        workers = useful < 1.0 ? 1 : (int64_t)useful;
-    int64_t units = shape->b * shape->g * plan->splits;
-    int64_t rows = plan->rows > 0 ? plan->rows : 1;
-    if (workers > 1 && units < 4 * workers && units > 0) {
-        int64_t blocks = ceil_div(4 * workers, units);
-        int64_t block = round_up(ceil_div(rows, blocks), tiles->strip);
-        if (block < tiles->q_block)
-            tiles->q_block = block;
-    }
-    if (tiles->q_block > rows)
-        tiles->q_block = rows;
-    if (tiles->strip > tiles->q_block)
-        tiles->strip = tiles->q_block;
-    plan->q_blocks = ceil_div(rows, tiles->q_block);
-    plan->workers = (int32_t)workers;
-    choose_schedule(plan);
-    plan->uneven = shape->problem.causal != ATTUNE_CAUSAL_NONE ||
-                   shape->problem.window_left >= 0 || shape->problem.window_right >= 0 ||
-                   attune_given(shape, ATTUNE_IN_KEY_LENGTHS) ||
-                   attune_given(shape, ATTUNE_IN_QUERY_LENGTHS);
 }
 
 /* Values are read where they lie, or converted row by row, where few query rows share them. So are float32
@@ -279,7 +214,7 @@ enum attune_status attune_plan_lay_out(struct attune_plan *plan, size_t lowered_
     size_operands(plan);
     size_blocks(plan);
     size_values(plan);
-    size_workers(plan);
+    attune_plan_size_workers(plan);
     lay_out_worker(plan);
     size_t used = lowered_bytes;
     if (plan->splits > 1) {

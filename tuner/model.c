@@ -42,6 +42,8 @@ static int64_t choose_strip(const struct attune_model_input *input, int64_t tile
 {
     if (input->in_place)
         return clamp((input->rows + tile_rows - 1) / tile_rows, 1, IN_PLACE_ROWS / tile_rows) * tile_rows;
+    if (input->ragged)
+        return tile_rows; /* a strip takes every key that one of its rows may attend */
     int64_t keys = input->t_k < kv_block ? input->t_k : kv_block;
     int64_t fit = input->topology->l1d.size / 2 / (4 * (keys > 0 ? keys : 1));
     return clamp(fit / tile_rows, 1, 8) * tile_rows;

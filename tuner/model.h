@@ -19,6 +19,7 @@ struct attune_model_input {
     int32_t ordered;          /* rows keep a state: no kv split */
     int32_t in_place;         /* keys and values are read where they lie, once */
     int32_t apart;            /* scores are read back: by kernels of their own, on ports that FMA waits for */
+    int32_t ragged;           /* rows attend ever other keys, by causal or window */
     int64_t state;            /* floats of state a row, when ordered */
 };
 

@@ -16,7 +16,6 @@
 #define MIDDLE 64
 #define WIDE 128
 #define FEW_ROWS 24
-#define FEW_ROWS_NARROW 6
 /* Values of other types than float32 would have to be converted into their panels. */
 #define FEW_ROWS_TYPED 16
 /* Of the tanh score, whose many rows are worth keys that are not there. */
@@ -50,6 +49,12 @@ static const struct attune_kernel *next_alike(const struct attune_model_problem 
 {
     const struct attune_kernel *kernel = attune_model_next(problem, first->operation, previous);
     return kernel != NULL && strcmp(kernel->isa, first->isa) == 0 ? kernel : NULL;
+}
+
+/* Whether rows attend ever other keys. */
+static int is_ragged(const struct attune_model_problem *problem)
+{
+    return problem->key.mask == ATTUNE_KEY_CAUSAL || problem->key.mask == ATTUNE_KEY_WINDOW;
 }
 
 /* Whether keys and values come from L2 or close to it. */
@@ -104,6 +109,13 @@ static const struct attune_kernel *fit_width(const struct attune_model_problem *
     return best;
 }
 
+/* Rows that a kernel should have a full tile of, lest the values pass by too often. */
+static int64_t full_rows(const struct attune_model_problem *problem)
+{
+    const int shared = problem->key.score == ATTUNE_KEY_DOT && problem->t_k >= FUSED_KEYS;
+    return problem->rows < 4 ? problem->rows : shared && problem->rows > 4 ? 8 : 4;
+}
+
 /* Of the kernels that leave the fewest columns of their panels empty the widest, which needs the fewest
  * passes over the weights, for rows that it has a full tile of. */
 static const struct attune_kernel *fit_columns(const struct attune_model_problem *problem,
@@ -114,7 +126,9 @@ static const struct attune_kernel *fit_columns(const struct attune_model_problem
          kernel = next_alike(problem, first, kernel)) {
         const int64_t room = round_up(problem->key.e, kernel->width);
         const int64_t least = best != NULL ? round_up(problem->key.e, best->width) : room + 1;
-        if ((kernel->rows >= 4 || kernel->rows >= problem->rows) &&
+        if (problem->rows == 1 && kernel->rows == 1 && problem->key.e >= kernel->width)
+            return kernel;
+        if (kernel->rows >= full_rows(problem) &&
             (room < least || (room == least && kernel->width > best->width)))
             best = kernel;
     }
@@ -123,7 +137,8 @@ static const struct attune_kernel *fit_columns(const struct attune_model_problem
 
 static int has_little(const struct attune_model_problem *problem, const struct attune_kernel *panels)
 {
-    return panels->lanes > 8 && (problem->rows <= UNFUSED_ROWS || problem->t_k < FUSED_KEYS);
+    return panels->lanes > 8 && (problem->rows <= UNFUSED_ROWS ||
+                                 (problem->t_k < FUSED_KEYS && problem->key.mask == ATTUNE_KEY_UNMASKED));
 }
 
 /* Where exponentials wait for the ports of FMA nothing rides along for free: on Emerald Rapids the three
@@ -136,6 +151,14 @@ static int shares_ports(const struct attune_model_problem *problem, const struct
 int attune_model_fuses(const struct attune_model_problem *problem, const struct attune_kernel *tile)
 {
     return !shares_ports(problem, tile) && !has_little(problem, tile);
+}
+
+/* Where rows attend few of the keys, the fused kernel's narrower panels are worth more than full ones. */
+static const struct attune_kernel *choose_score(const struct attune_model_problem *problem)
+{
+    const struct attune_kernel *first = fit_rows(problem, ATTUNE_OP_SCORE_DOT);
+    return is_ragged(problem) && problem->rows > UNFUSED_ROWS ? first
+                                                              : fit_width(problem, first, problem->t_k);
 }
 
 static const struct attune_kernel *choose_wsum(const struct attune_model_problem *problem)
@@ -175,12 +198,14 @@ static const struct attune_kernel *fit_distance(const struct attune_model_proble
 static int64_t few_rows(const struct attune_model_problem *problem, const struct attune_kernel *rows)
 {
     const int32_t d = problem->key.score == ATTUNE_KEY_DOT ? problem->key.d : WIDE;
-    if (rows->lanes <= 8)
-        return rows->lanes == 8 && d <= NARROW ? FEW_ROWS_NARROW : FEW_ROWS;
-    if (problem->t_k <= rows->lanes)
-        return 4 * problem->t_k > 3 * rows->lanes ? 12 : FEW_ROWS; /* much of a panel would be empty */
+    if (rows->lanes < 8)
+        return FEW_ROWS;
+    if (rows->lanes == 8)
+        return d <= 40 ? 5 : d <= 48 ? 12 : FEW_ROWS;
+    if (problem->t_k <= 9 * rows->lanes / 8 && !is_ragged(problem)) /* much of a panel would be empty */
+        return 4 * problem->t_k > 3 * rows->lanes ? 12 : FEW_ROWS;
     if (is_near(problem))
-        return d <= NARROW ? 3 : d <= MIDDLE ? 5 : 8;
+        return d <= NARROW ? 3 : d <= 48 ? 4 : d <= MIDDLE ? 5 : 8;
     return d <= MIDDLE ? 6 : d < WIDE ? 8 : 12;
 }
 
@@ -235,8 +260,12 @@ static const struct attune_kernel *choose_tanh(const struct attune_model_problem
     const struct attune_kernel *first = attune_model_next(problem, ATTUNE_OP_SCORE_TANH, NULL), *kernel = first;
     while (kernel != NULL && (problem->traits & ATTUNE_CPU_DIVIDES_FAST) != 0 && kernel->terms != 2)
         kernel = next_alike(problem, first, kernel);
-    return fit_width(problem, kernel != NULL ? kernel : first,
-                     problem->rows <= FEW_ROWS_TANH && !problem->key.prepared ? problem->t_k : 0);
+    const struct attune_kernel *best = kernel != NULL ? kernel : first;
+    for (kernel = best; kernel != NULL && problem->rows <= FEW_ROWS_TANH && !problem->key.prepared;
+         kernel = next_alike(problem, first, kernel))
+        if (kernel->terms == best->terms && kernel->width < best->width)
+            best = kernel; /* few rows have little to share in wide panels */
+    return best;
 }
 
 static const struct attune_kernel *choose_kernel(const struct attune_model_problem *problem,
@@ -244,7 +273,7 @@ static const struct attune_kernel *choose_kernel(const struct attune_model_probl
 {
     switch (operation) {
     case ATTUNE_OP_SCORE_DOT:
-        return fit_width(problem, fit_rows(problem, operation), problem->t_k);
+        return choose_score(problem);
     case ATTUNE_OP_WSUM:
         return choose_wsum(problem);
     case ATTUNE_OP_SCORE_TANH:
@@ -284,6 +313,7 @@ static void choose_tiles(const struct attune_model_problem *problem, struct attu
                     (choice->kernel[ATTUNE_OP_WSUM_ROWS] != NULL ||
                      (problem->rows <= ATTUNE_MODEL_DIRECT_ROWS &&
                       problem->key.dtype_v == ATTUNE_PACK_F32)),
+        .ragged = is_ragged(problem),
         .apart = problem->key.score == ATTUNE_KEY_DOT && shares_ports(problem, score),
         .state = 3 * units,
     };
