@@ -2,7 +2,7 @@
  *
  * The core's work: items are (unit, q block, kv split), a unit being the query rows that share one
  * key/value head. A worker owns consecutive items, so that kv blocks it has packed serve its next q
- * block; kv splits are merged in index order afterwards. Rows that float32 cannot hold are computed
+ * block; kv splits are merged in index order afterwards, or at once where one worker has them all. Rows that float32 cannot hold are computed
  * again. The tile loop itself is core_stream.c.
  */
 #include "engine/core.h"
@@ -147,6 +147,15 @@ static void merge_again(struct attune_worker *worker, int64_t unit, int64_t row)
     attune_core_exact_row(worker, 0);
 }
 
+static void merge_split_row(struct attune_worker *worker, int64_t unit, int64_t row)
+{
+    const struct attune_plan *plan = worker->plan;
+    attune_core_load_rows(worker, unit, row, 1);
+    if (!merge_row(worker, unit, row) ||
+        (plan->exact_rows && (worker->rows[0].any || plan->needs_all)))
+        merge_again(worker, unit, row);
+}
+
 void attune_core_merge_work(void *argument, int32_t index, int32_t workers)
 {
     const struct attune_execution *execution = argument;
@@ -155,13 +164,8 @@ void attune_core_merge_work(void *argument, int32_t index, int32_t workers)
     open_worker(&worker, execution, index);
     int64_t total = plan->shape.b * plan->shape.g * plan->rows;
     int64_t end = total * (index + 1) / workers;
-    for (int64_t at = total * index / workers; at < end; at++) {
-        int64_t unit = at / plan->rows, row = at % plan->rows;
-        attune_core_load_rows(&worker, unit, row, 1);
-        if (!merge_row(&worker, unit, row) ||
-            (plan->exact_rows && (worker.rows[0].any || plan->needs_all)))
-            merge_again(&worker, unit, row);
-    }
+    for (int64_t at = total * index / workers; at < end; at++)
+        merge_split_row(&worker, at / plan->rows, at % plan->rows);
 }
 
 /* Pairs that a q block of sequence b scores, roughly: from its first and last row, whose limits bound
@@ -184,6 +188,12 @@ static double sequence_cost(const struct attune_execution *execution, int64_t b)
     for (int64_t block = 0; block < execution->plan->q_blocks; block++)
         cost += block_cost(execution, b, block);
     return cost;
+}
+
+/* Items that a block of rows is. */
+static int64_t pieces_of(const struct attune_plan *plan)
+{
+    return plan->gathered ? 1 : plan->splits;
 }
 
 /* The item at which a part of the work, 0 to 1, ends: items are dealt out in order, by cost where they
@@ -211,17 +221,30 @@ static int64_t item_at(const struct attune_execution *execution, int64_t items, 
         left -= cost;
         block++;
     }
-    return ((b * shape->g + head) * plan->q_blocks + block) * plan->splits;
+    return ((b * shape->g + head) * plan->q_blocks + block) * pieces_of(plan);
+}
+
+/* All splits of a block by one worker: the same bits without another hand-over. */
+static void run_gathered(struct attune_worker *worker, int64_t unit)
+{
+    const int64_t first = worker->row_first, count = worker->row_count;
+    for (int64_t split = 0; split < worker->plan->splits; split++)
+        stream_split(worker, unit, split);
+    for (int64_t row = first; row < first + count; row++)
+        merge_split_row(worker, unit, row);
 }
 
 static void run_items(struct attune_worker *worker, int64_t first, int64_t end)
 {
     const struct attune_plan *plan = worker->plan;
+    const int64_t pieces = pieces_of(plan);
     for (int64_t item = first; item < end; item++) {
-        int64_t split = item % plan->splits, block = item / plan->splits % plan->q_blocks;
-        int64_t unit = item / plan->splits / plan->q_blocks, from = block * plan->tiles.q_block;
+        int64_t split = item % pieces, block = item / pieces % plan->q_blocks;
+        int64_t unit = item / pieces / plan->q_blocks, from = block * plan->tiles.q_block;
         attune_core_load_rows(worker, unit, from, least(plan->tiles.q_block, plan->rows - from));
-        if (plan->splits > 1) {
+        if (plan->gathered) {
+            run_gathered(worker, unit);
+        } else if (plan->splits > 1) {
             stream_split(worker, unit, split);
         } else {
             attune_core_stream(worker, 0, plan->shape.t_k);
@@ -261,7 +284,7 @@ void attune_core_work(void *argument, int32_t index, int32_t workers)
     const struct attune_plan *plan = execution->plan;
     struct attune_worker worker;
     open_worker(&worker, execution, index);
-    const int64_t items = plan->shape.b * plan->shape.g * plan->q_blocks * plan->splits;
+    const int64_t items = plan->shape.b * plan->shape.g * plan->q_blocks * pieces_of(plan);
     if (plan->schedule == ATTUNE_SCHEDULE_CLAIMED)
         run_claimed(execution, &worker, items, workers);
     else if (plan->schedule == ATTUNE_SCHEDULE_WEIGHTED)

@@ -208,7 +208,7 @@ enum attune_status attune_plan_execute(const struct attune_plan *plan, const str
         attune_shares_deal(plan->shares, plan->workers,
                            (float *)(execution.workspace + plan->dealt));
     run_team(&execution, attune_core_work);
-    if (plan->splits > 1)
+    if (plan->splits > 1 && !plan->gathered)
         run_team(&execution, attune_core_merge_work);
     return project_output(&execution);
 }

@@ -163,6 +163,7 @@ struct attune_plan {
     int64_t rows;          /* query rows that share keys: group * t_q */
     int64_t q_blocks;      /* of a unit (b, g) */
     int64_t splits;        /* of the key axis */
+    int32_t gathered;      /* a block's splits are all one worker's, which merges them */
     int64_t key_columns;   /* floats of a key in the core: d, a_pad, or 4 n_pad */
     int64_t query_columns; /* floats of a query row in the core */
     int64_t ldo, lds;

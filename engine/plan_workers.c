@@ -120,6 +120,19 @@ static int64_t balanced_block(const struct attune_plan *plan, int64_t tile_rows,
     return best;
 }
 
+/* Whether each worker takes all splits of a block: what it then has too much costs less than handing over the
+ * merge does. */
+static int gathers(const struct attune_plan *plan, int64_t workers)
+{
+    const int64_t units = plan->shape.b * plan->shape.g, q_block = plan->tiles.q_block;
+    if (plan->splits == 1 || units * plan->rows == 0)
+        return 0;
+    const double apart = (double)heaviest(plan, units * plan->splits, q_block, workers);
+    const double together = (double)heaviest(plan, units, q_block, workers) * (double)plan->splits;
+    const double row = work_of(plan) / (double)(units * plan->rows * plan->splits);
+    return (together - apart) * row < WORK_A_WORKER;
+}
+
 /* Left to us, cores of several kinds share by speed. */
 static void choose_schedule(struct attune_plan *plan)
 {
@@ -146,6 +159,7 @@ void attune_plan_size_workers(struct attune_plan *plan)
     if (plan->workers > 1 && shape->b * shape->g * plan->rows > 0)
         tiles->q_block = balanced_block(plan, tile_rows, plan->workers);
     tiles->strip = least(tiles->strip, tiles->q_block);
+    plan->gathered = gathers(plan, plan->workers);
     plan->q_blocks = ceil_div(rows, tiles->q_block);
     choose_schedule(plan);
 }
