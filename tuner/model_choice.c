@@ -204,6 +204,8 @@ static int64_t few_rows(const struct attune_model_problem *problem, const struct
         return d <= 40 ? 5 : d <= 48 ? 12 : FEW_ROWS;
     if (problem->t_k <= 9 * rows->lanes / 8 && !is_ragged(problem)) /* much of a panel would be empty */
         return 4 * problem->t_k > 3 * rows->lanes ? 12 : FEW_ROWS;
+    if (problem->key.dtype_k == ATTUNE_PACK_F32)
+        return d <= NARROW ? 4 : d <= 48 ? 8 : d <= MIDDLE && is_near(problem) ? 12 : 16;
     if (is_near(problem))
         return d <= NARROW ? 3 : d <= 48 ? 4 : d <= MIDDLE ? 5 : 8;
     return d <= MIDDLE ? 6 : d < WIDE ? 8 : 12;
