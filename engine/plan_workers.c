@@ -45,7 +45,7 @@ static int32_t count_projections(const struct attune_plan *plan)
     int32_t count = 0;
     for (int32_t i = 0; i < plan->step_count; i++)
         count += plan->steps[i].kind == ATTUNE_STEP_PROJECT;
-    return count;
+    return count + (plan->location.wsum != NULL);
 }
 
 static double work_of_projections(const struct attune_plan *plan)
@@ -68,7 +68,7 @@ static double work_of(const struct attune_plan *plan)
         work += EXPAND_FLOP * (double)shape->a * units *
                 (rows + (shape->prepared ? 0.0 : (double)shape->t_k));
     if (plan->location.wsum != NULL)
-        work += 2.0 * (double)(shape->b * shape->t_k * shape->width * shape->a);
+        work += 2.0 * (double)shape->b * (double)shape->t_k * (double)shape->width * (double)shape->a;
     return work + work_of_projections(plan);
 }
 

@@ -309,7 +309,7 @@ static void project_row(const struct attune_reference_job *job, const double *he
         for (int64_t c = 0; c < in; c++) {
             const double weight = job->out_weight[o * in + c];
             sum += weight * heads[c];
-            size += fabs(weight * heads[c]);
+            size += fmax(fabs(weight * heads[c]), fabs(heads[c]) > (double)FLT_MAX ? (double)INFINITY : 0);
             inherited += fabs(weight) * heads_bound[c];
             naive += (float)weight * (float)heads[c];
         }
@@ -317,6 +317,8 @@ static void project_row(const struct attune_reference_job *job, const double *he
         value[o] = sum;
         bound[o] = settled(sum, inherited + ATTUNE_NAIVE_FACTOR * U * size + U * fabs(sum) +
                                     (double)(in + 4) * 0x1p-149);
+        if (size > (double)FLT_MAX) /* a float32 sum may overflow on its way */
+            bound[o] = settled(sum, INFINITY);
     }
     for (int64_t o = 0; o < s->out_width; o++)
         bound[o] = isnan(value[o]) ? 0 : bound[o] + ATTUNE_NAIVE_FACTOR * worst;

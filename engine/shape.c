@@ -61,12 +61,25 @@ static enum attune_status resolve(const struct attune_problem *problem, struct a
     return attune_validate_outputs(shape);
 }
 
+/* The stride of an axis that has no second element may be any number, and multiples of it overflow. */
+static void settle_strides(struct attune_problem *problem)
+{
+    for (int32_t i = 0; i < ATTUNE_INPUT_COUNT + ATTUNE_OUTPUT_COUNT; i++) {
+        struct attune_tensor *tensor =
+            i < ATTUNE_INPUT_COUNT ? &problem->in[i] : &problem->out[i - ATTUNE_INPUT_COUNT];
+        for (int32_t axis = 0; tensor->dtype != ATTUNE_ABSENT && axis < tensor->rank; axis++)
+            if (tensor->size[axis] <= 1)
+                tensor->stride[axis] = 0;
+    }
+}
+
 enum attune_status attune_shape_resolve(const struct attune_problem *problem,
                                         struct attune_shape *shape)
 {
     enum attune_status status = resolve(problem, shape);
     if (status != ATTUNE_OK)
         return status;
+    settle_strides(&shape->problem);
     for (int32_t i = 0; i < ATTUNE_OUTPUT_COUNT; i++)
         if (shape->problem.out[i].dtype != ATTUNE_ABSENT)
             return ATTUNE_OK;

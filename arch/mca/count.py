@@ -158,11 +158,14 @@ def count(loop, triple, cpu):
 
 
 def rows(build):
+    """A kernel with a function for each number of rows, NAME_of_ROWS, is counted in that of the most."""
     for isa, folder, triple, cpus in MACHINES:
         objects = build / folder / "CMakeFiles" / f"attune_{isa}.dir" / "arch" / isa
         for path in sorted(objects.glob("*.o")):
-            for name, body in functions(path):
-                loop = hot_loop(body) if name.startswith("attune_") else None
+            found = dict(functions(path))
+            for name in [name for name in found if name.startswith("attune_") and "_of_" not in name]:
+                most = max((other for other in found if other.startswith(name + "_of_")), default=name)
+                loop = hot_loop(found[most])
                 if loop:
                     for cpu in cpus:
                         yield (name.removeprefix("attune_"), cpu, *count(loop, triple, cpu))
@@ -181,9 +184,7 @@ expand and pack for every term of a row or key, the others for a row, a key or a
 knows Sapphire Rapids as its smaller relatives: with one unit for FMA of zmm registers where the server has
 two, without the elimination of moves (which is all that 2x4_divide2 has too much), and with divisions of 1
 and 2 cycles where it takes 5 and 10: loops that divide once, as finish and fold do, look further from their
-bound than they are. Of score_rows in AVX2 the loop counted is that of one row, whose four chains take two
-products a step: without end they would wait for each other; a row of 128 ends after eight steps, and the
-next four keys' chains fill in.
+bound than they are.
 
 | kernel | machine | uops | cycles | bound | ratio |
 |---|---|---:|---:|---:|---:|

@@ -2,7 +2,7 @@
  *
  * Scores of a few query rows against key rows where the caller has them, of any element type. Needs a
  * vocabulary; defines the wrappers of SCORE_ROWS(isa, variant, requires, rows, keys, dtype), whose
- * numbers are compile-time constants: rows <= 4, keys <= 4, powers of two.
+ * numbers are compile-time constants: rows 4, keys 1, 2 or 4.
  */
 #include <string.h>
 
@@ -19,6 +19,10 @@ enum { ROWS_SUMS = VLANES > ROWS_MOST * 4 ? VLANES : ROWS_MOST * 4 };
 /* Keys of a batch, whose sums fill whole vectors when they are reduced; a tile at least. */
 #define ROWS_BATCH_KEYS(tile, count)                                                               \
     (VLANES / ((count) == 3 ? 4 : (count)) > (tile) ? VLANES / ((count) == 3 ? 4 : (count)) : (tile))
+
+/* Vectors of each key a step: as many as fill a line, and two where there is little else to do. */
+#define ROWS_TOGETHER(rows, bytes)                                                                 \
+    ((bytes) <= VLINE / 4 ? 4 : (bytes) < VLINE || VLANES == 4 || ((rows) == 1 && VREGISTERS <= 16) ? 2 : 1)
 
 /* A group of keys, the rows that it meets and their scores; key strides in bytes. Copied from the caller's
  * arguments, which the compiler would read again after every store of scores. */
@@ -63,24 +67,21 @@ VINLINE void score_rows_tail(const struct score_rows_place *at, const char *cons
 VINLINE void score_rows_tile(const struct score_rows_place *at, const char *key, vf *sum,
                              const int rows, const int keys, const int batch, const int dtype)
 {
-    const int64_t size = vsize_of(dtype), whole = at->d / VLANES * VLANES;
-    const int64_t pairs = at->d / (2 * VLANES) * (2 * VLANES);
-    const int64_t step = at->ahead != 0 ? keys * VLANES * size : 0;
+    const int64_t bytes = keys * VLANES * vsize_of(dtype); /* of a vector of each key */
+    const int together = ROWS_TOGETHER(rows, bytes);
+    const int64_t whole = at->d / VLANES * VLANES, steps = whole / (together * VLANES) * (together * VLANES);
+    const int64_t walk = at->ahead != 0 ? together * bytes : 0;
     const char *ask = key + at->ahead, *k[ROWS_KEYS];
     int64_t t = 0;
-    const int64_t down = at->ldk >> 63; /* all ones where keys lie in falling order */
     _Pragma("GCC unroll 8") for (int l = 0; l < keys; l++)
-        k[l] = ((key + l * at->ldk - at->last) ^ down) > down ? at->last : key + l * at->ldk;
-    if (VLANES == 4 || (rows == 1 && VREGISTERS <= 16)) /* little to do for so much counting */
-        for (; t < pairs; t += 2 * VLANES, ask += 2 * step) {
-            vask(ask, 2 * keys * VLANES * size);
-            score_rows_step(at, k, t, sum, rows, keys, batch, dtype);
-            score_rows_step(at, k, t + VLANES, sum, rows, keys, batch, dtype);
-        }
-    for (; t < whole; t += VLANES, ask += step) {
-        vask(ask, keys * VLANES * size);
-        score_rows_step(at, k, t, sum, rows, keys, batch, dtype);
+        k[l] = key + l * at->ldk < at->last ? key + l * at->ldk : at->last;
+    for (; t < steps; t += together * VLANES, ask += walk) {
+        vask(ask, together * bytes);
+        _Pragma("GCC unroll 4") for (int u = 0; u < together; u++)
+            score_rows_step(at, k, t + u * VLANES, sum, rows, keys, batch, dtype);
     }
+    if (together > 1)
+        for (; t < whole; t += VLANES) score_rows_step(at, k, t, sum, rows, keys, batch, dtype);
     if (t < at->d) score_rows_tail(at, k, t, sum, rows, keys, batch, dtype);
 }
 
@@ -106,14 +107,15 @@ VINLINE void score_rows_batch(const struct score_rows_place *at, int64_t key, co
 {
     vf sum[ROWS_SUMS];
     float factor[ROWS_SUMS], scores[ROWS_SUMS], *s = at->s + key;
-    if (at->scale) score_rows_scales(at, key, factor, rows, batch);
+    const int scaled = dtype == ATTUNE_PACK_I8 && at->scale != NULL;
+    if (scaled) score_rows_scales(at, key, factor, rows, batch);
     _Pragma("GCC unroll 16") for (int c = 0; c < ROWS_SUMS; c++) sum[c] = vzero();
     _Pragma("GCC unroll 4") for (int l = 0; l < batch; l += keys)
         score_rows_tile(at, at->k + (key + l) * at->ldk, sum + l, rows, keys, batch, dtype);
     _Pragma("GCC unroll 16") for (int c = 0; c < rows * batch; c += VLANES)
     {
         const vf score = vreduce_add(sum + c);
-        vstore(scores + c, at->scale ? vmul(score, vload(factor + c)) : score);
+        vstore(scores + c, scaled ? vmul(score, vload(factor + c)) : score);
     }
     if (at->left - key >= batch)
         _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
@@ -121,6 +123,17 @@ VINLINE void score_rows_batch(const struct score_rows_place *at, int64_t key, co
     else
         for (int r = 0; r < rows; r++)
             for (int64_t l = 0; l < at->left - key; l++) s[r * at->lds + l] = scores[r * batch + l];
+}
+
+/* Scales of other types, which are rare, in a pass of their own. */
+VINLINE void score_rows_scale(const float *scale, int64_t count, float *s, int64_t lds, const int rows)
+{
+    for (int64_t l = 0; l < count; l += VLANES) {
+        const int64_t lanes = count - l < VLANES ? count - l : VLANES;
+        const vf factor = vload_tail(scale + l, lanes);
+        for (int r = 0; r < rows; r++)
+            vstore_tail(s + r * lds + l, vmul(vload_tail(s + r * lds + l, lanes), factor), lanes);
+    }
 }
 
 VINLINE void score_rows_group(const struct attune_score_rows_args *args, int64_t i, int64_t j,
@@ -142,34 +155,49 @@ VINLINE void score_rows_group(const struct attune_score_rows_args *args, int64_t
             for (int64_t l = key; l < key + batch; l++) vask_row(at.k + ahead + l * ldk, at.d * size);
         score_rows_batch(&at, key, rows, keys, batch, dtype);
     }
+    if (dtype != ATTUNE_PACK_I8 && args->scale)
+        score_rows_scale(args->scale + j, count, at.s, at.lds, rows);
 }
 
-#define SCORE_ROWS_GROUP(count)                                                                    \
-    if (rows >= count && args->m - i == count)                                                     \
-    score_rows_group(args, i, j, count, ROWS_TILE_KEYS(rows, keys, count), dtype)
+/* Keys outside, rows inside: a group of keys is read from afar once. `group` takes one group and 1 .. 4 rows. */
+typedef void score_rows_group_fn(const struct attune_score_rows_args *args, int64_t i, int64_t j);
 
-/* Keys outside, rows inside: a group of keys is read from afar once. */
-VINLINE void score_rows(const struct attune_score_rows_args *args, const int rows, const int keys,
-                        const int dtype)
+VINLINE void score_rows(const struct attune_score_rows_args *args, score_rows_group_fn *const *group,
+                        const int rows, const int dtype)
 {
     const int64_t size = vsize_of(dtype), ldk = args->ldk * size;
     const int64_t first = vahead_rows(SCORE_ROWS_AHEAD, args->d, size);
     const int far = args->n * ldk > VFAR;
     if (far) vask_first(args->k, first, args->d, args->ldk, size);
     for (int64_t j = 0; j < args->n; j += ROWS_GROUP) {
-        int64_t i = 0;
         if (far) vask_pages((const char *)args->k + j * ldk, ROWS_GROUP * ldk, ldk);
-        for (; args->m - i >= rows; i += rows) score_rows_group(args, i, j, rows, keys, dtype);
-        SCORE_ROWS_GROUP(3);
-        SCORE_ROWS_GROUP(2);
-        SCORE_ROWS_GROUP(1);
+        for (int64_t i = 0; i < args->m; i += rows)
+            group[args->m - i < rows ? args->m - i : rows](args, i, j);
     }
 }
 
-#define SCORE_ROWS(isa, variant, requires, rows, keys, dtype)                                      \
-    attune_score_rows_fn attune_score_rows_##isa##_##variant;                                      \
-    void attune_score_rows_##isa##_##variant(const struct attune_score_rows_args *args)            \
+/* A function for each number of rows: the compiler keeps what one of them needs in registers, but not what
+ * all of them do. */
+#define SCORE_ROWS_GROUP(kernel, count, rows, keys, dtype)                                         \
+    static __attribute__((noinline)) void kernel##_of_##count(                                     \
+        const struct attune_score_rows_args *args, int64_t i, int64_t j)                           \
     {                                                                                              \
-        score_rows(args, rows, keys, ATTUNE_PACK_##dtype);                                         \
+        score_rows_group(args, i, j, count, ROWS_TILE_KEYS(rows, keys, count), dtype);             \
     }
+
+#define SCORE_ROWS_KERNEL(kernel, rows, keys, dtype)                                               \
+    SCORE_ROWS_GROUP(kernel, 1, rows, keys, dtype)                                                 \
+    SCORE_ROWS_GROUP(kernel, 2, rows, keys, dtype)                                                 \
+    SCORE_ROWS_GROUP(kernel, 3, rows, keys, dtype)                                                 \
+    SCORE_ROWS_GROUP(kernel, 4, rows, keys, dtype)                                                 \
+    attune_score_rows_fn kernel;                                                                   \
+    void kernel(const struct attune_score_rows_args *args)                                         \
+    {                                                                                              \
+        static score_rows_group_fn *const group[] = {NULL, kernel##_of_1, kernel##_of_2,           \
+                                                     kernel##_of_3, kernel##_of_4};                \
+        score_rows(args, group, rows, dtype);                                                      \
+    }
+
+#define SCORE_ROWS(isa, variant, requires, rows, keys, dtype)                                      \
+    SCORE_ROWS_KERNEL(attune_score_rows_##isa##_##variant, rows, keys, ATTUNE_PACK_##dtype)
 #include "arch/kernels.def"

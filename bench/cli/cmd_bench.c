@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bench/cli/bench.h"
+#include "bench/cli/output.h"
 #include "bench/cli/serve.h"
 #include "bench/cli/spec.h"
 
@@ -107,6 +108,7 @@ struct request {
     struct attune_bench bench;
     int has_tier, has_kernels;
     enum attune_tier tier;
+    const char *from; /* the last list */
 };
 
 static int take_tier(struct request *request, const char *word)
@@ -139,6 +141,7 @@ static int take_option(struct request *request, int id)
     case OPTION_SUITE:
         return take_tier(request, optarg);
     case OPTION_FROM:
+        request->from = optarg;
         return attune_bench_add_list(bench, &usage, optarg);
     case OPTION_DATA:
         return attune_bench_add_folder(bench, &usage, optarg);
@@ -224,6 +227,24 @@ static void fit_budget(struct attune_bench *bench)
         bench->budget *= bench->setting_count / 2.0;
 }
 
+/* Results do not replace what they are of. */
+static int check_kept(const char *path, const struct attune_bench *bench)
+{
+    return path && bench->output && attune_output_is_same_file(path, bench->output)
+               ? attune_options_wrong(&usage, "--output: the results would replace %.200s", path)
+               : 0;
+}
+
+static int check_output(const struct request *request)
+{
+    const struct attune_bench *bench = &request->bench;
+    int code = check_kept(request->from, bench);
+    for (int i = 0; i < bench->case_count && code == 0; i++)
+        if (bench->cases[i].source == ATTUNE_BENCH_FILE)
+            code = check_kept(bench->cases[i].spec, bench);
+    return code;
+}
+
 static int take_arguments(struct request *request, int argc, char **argv, int *id)
 {
     struct attune_bench *bench = &request->bench;
@@ -237,7 +258,7 @@ static int take_arguments(struct request *request, int argc, char **argv, int *i
         return code;
     if (!bench->serve)
         code = add_suite_cases(request, argc, argv);
-    if (code || bench->list)
+    if (code || bench->list || (code = check_output(request)) != 0)
         return code;
     if (request->has_kernels && (code = choose_for_kernels(request)) != 0)
         return code;

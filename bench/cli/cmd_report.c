@@ -215,11 +215,19 @@ static int make_page(const struct request *request, struct attune_report *report
     return code;
 }
 
+static int check_kept(const struct request *request, const char *path, struct attune_trouble *trouble)
+{
+    if (path && attune_output_is_same_file(path, request->output))
+        return attune_trouble_set(trouble, ATTUNE_EXIT_USE, "the page would replace it");
+    return 0;
+}
+
 static int read_file(const struct request *request, const char *path,
                      struct attune_results *results, struct attune_trouble *trouble)
 {
-    if (attune_output_is_same_file(path, request->output))
-        return attune_trouble_set(trouble, ATTUNE_EXIT_USE, "the page would replace it");
+    const int code = check_kept(request, path, trouble);
+    if (code)
+        return code;
     const enum attune_status status = attune_results_read(path, results);
     return status == ATTUNE_OK ? 0 : attune_trouble_status(trouble, status);
 }
@@ -241,8 +249,9 @@ static int compute_picture(const struct request *request, char **text,
                            struct attune_trouble *trouble)
 {
     struct attune_picture_request picture = request->picture;
-    if (!picture.file)
-        return 0;
+    const int code = check_kept(request, picture.file, trouble);
+    if (code || !picture.file)
+        return code;
     picture.draw = draw_picture;
     picture.user = text;
     return attune_picture_problem(&picture, trouble);
@@ -263,9 +272,11 @@ static int run(const struct request *request)
     if (!code && !attune_report_order(&report))
         code = attune_trouble_memory(&trouble, "the results");
     if (!code && request->machine) {
-        const enum attune_status status =
-            attune_forecast_make(&report.results, request->machine, &forecast);
         subject = request->machine;
+        code = check_kept(request, subject, &trouble);
+    }
+    if (!code && request->machine) {
+        const enum attune_status status = attune_forecast_make(&report.results, subject, &forecast);
         code = status == ATTUNE_OK ? 0 : attune_trouble_status(&trouble, status);
         report.forecast = &forecast;
     }

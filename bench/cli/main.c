@@ -108,6 +108,7 @@ int main(int argc, char **argv)
 
     keep_standard_streams();
     catch_interruptions();
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file over the limit is a write that failed, and is told so */
     if (attune_options_next(&usage, argc, argv, &code) != ATTUNE_OPTIONS_END)
         return finish_output(code);
     if (optind >= argc)

@@ -19,8 +19,7 @@ static int64_t round_up(int64_t n, int64_t step)
     return (n + step - 1) / step * step;
 }
 
-/* Query and key rows have strides of their own, keys of some cases in falling order; the last of each has no
- * element beyond d. */
+/* Query and key rows have strides of their own; the last of each has no element beyond d. */
 static void make_operands(const struct attune_kernel *kernel, const struct rows_case *c,
                           struct attune_score_rows_args *args)
 {
@@ -34,9 +33,7 @@ static void make_operands(const struct attune_kernel *kernel, const struct rows_
     test_fill_typed(kernel->dtype, k, keys, c->fill);
     if (scale) test_fill_floats(scale, c->n, c->fill);
     float *s = test_floats(c->m > 0 ? (c->m - 1) * lds + round_up(c->n, kernel->width) : 0, c->side);
-    const int falls = (c->m + c->n) % 3 == 1 && c->n > 0;
-    const void *first = (char *)k + (falls ? (c->n - 1) * ldk * (int64_t)test_typed_size(kernel->dtype) : 0);
-    *args = (struct attune_score_rows_args){.q = q, .ldq = ldq, .m = c->m, .k = first, .ldk = falls ? -ldk : ldk,
+    *args = (struct attune_score_rows_args){.q = q, .ldq = ldq, .m = c->m, .k = k, .ldk = ldk,
                                             .scale = scale, .n = c->n, .d = c->d, .s = s, .lds = lds};
 }
 
@@ -78,7 +75,7 @@ static void check_split(const struct attune_kernel *kernel, const struct attune_
             struct attune_score_rows_args args = *whole;
             args.q += i * args.ldq;
             args.m = 1;
-            args.k = (const char *)args.k + j * args.ldk * (int64_t)test_typed_size(kernel->dtype);
+            args.k = (const char *)args.k + (size_t)(j * args.ldk) * test_typed_size(kernel->dtype);
             args.scale = args.scale ? args.scale + j : NULL;
             args.n = whole->n - j < ATTUNE_KEY_STEP ? whole->n - j : ATTUNE_KEY_STEP;
             args.s = row;

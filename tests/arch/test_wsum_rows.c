@@ -21,8 +21,7 @@ struct wsum_rows_operands {
     struct attune_wsum_rows_args args;
 };
 
-/* Rows have strides of their own, values of some cases in falling order; the last of each has no element
- * beyond its end. */
+/* Rows have strides of their own; the last of each has no element beyond its end. */
 static void make_operands(const struct attune_kernel *kernel, const struct wsum_rows_case *c,
                           struct wsum_rows_operands *o)
 {
@@ -40,9 +39,7 @@ static void make_operands(const struct attune_kernel *kernel, const struct wsum_
     test_fill_floats(alpha, c->m, TEST_NORMAL);
     if (scale) test_fill_floats(scale, c->n, tame);
     args->p = p;
-    const int falls = (c->m + c->n) % 3 == 1 && c->n > 0;
-    args->v = (char *)v + (falls ? (c->n - 1) * args->ldv * (int64_t)test_typed_size(kernel->dtype) : 0);
-    args->ldv = falls ? -args->ldv : args->ldv;
+    args->v = v;
     args->alpha = alpha;
     args->scale = scale;
     o->o_size = c->m > 0 ? (c->m - 1) * args->ldo + c->e : 0;
@@ -104,7 +101,7 @@ static void check_split(const struct attune_kernel *kernel, const struct wsum_ro
         args.n = cut;
         kernel->run.wsum_rows(&args);
         args.p += cut;
-        args.v = (const char *)args.v + cut * args.ldv * (int64_t)test_typed_size(kernel->dtype);
+        args.v = (const char *)args.v + (size_t)(cut * args.ldv) * test_typed_size(kernel->dtype);
         args.scale = args.scale ? args.scale + cut : NULL;
         args.n = o->args.n - cut;
         args.alpha = &one;

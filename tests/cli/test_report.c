@@ -270,6 +270,12 @@ Test(report, what_is_refused)
     refused(2, "--entry");
     cli_run(&outcome, "report", file, "-o", file, NULL);
     refused(2, "would replace it");
+    cli_run(&outcome, "report", ATTUNE_SOURCE "/bench/results/zen5-2c-peers.jsonl", "--picture", file,
+            "-o", file, NULL);
+    refused(2, "would replace it");
+    cli_run(&outcome, "report", ATTUNE_SOURCE "/bench/results/zen5-2c-peers.jsonl", "--machine", file,
+            "-o", file, NULL);
+    refused(2, "would replace it");
     cli_run(&outcome, "report", file, "-o", cli_folder_path(&folder, "no/such/folder"), NULL);
     refused(4, "cannot write");
     cr_expect_eq(cli_folder_count(&folder), 1, "something was left behind");

@@ -129,6 +129,10 @@ Test(suite, cases_from_a_file)
             cr_expect(cli_is_one_line(outcome.err), "%s: %s", names[i], outcome.err);
             cr_expect_not_null(strstr(outcome.err, names[i]), "%s: %s", names[i], outcome.err);
         }
+    cli_run(&outcome, "bench", "--from", cli_folder_path(&folder, "cases"), "-o",
+            cli_folder_path(&folder, "cases"), NULL);
+    cr_expect_eq(outcome.code, 2);
+    cr_expect_not_null(strstr(outcome.err, "would replace"), "%s", outcome.err);
     cli_folder_remove(&folder);
 }
 

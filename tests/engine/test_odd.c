@@ -242,3 +242,29 @@ Test(odd, extents_of_0, .timeout = 120)
             }
     attune_context_release(context);
 }
+
+/* ---- Strides that nothing is read through. ---- */
+
+static void make(struct box *box, int64_t t_q, int64_t t_k, int64_t d)
+{
+    box_create(box, ATTUNE_SELF, 42);
+    add(box, ATTUNE_IN_Q, 4, 1, 1, t_q, d);
+    add(box, ATTUNE_IN_K, 4, 1, 1, t_k, d);
+    add(box, ATTUNE_IN_V, 4, 1, 1, t_k, d);
+    attune_problem_output(&box->problem, ATTUNE_OUT_OUT);
+}
+
+Test(odd, strides_of_axes_of_one_element, .timeout = 60)
+{
+    struct attune_context *context = open_context();
+    const int64_t strides[] = {INT64_MAX, INT64_MAX / 4, 1, 0};
+    for (int i = 0; i < 4; i++) {
+        struct box box;
+        make(&box, 2, 1, 19);
+        for (int axis = 0; axis < 3; axis++)
+            box.problem.in[ATTUNE_IN_K].stride[axis] = box.problem.in[ATTUNE_IN_V].stride[axis] = strides[i];
+        check(&box, context, "one key, at no distance from another");
+        box_destroy(&box);
+    }
+    attune_context_release(context);
+}

@@ -232,7 +232,7 @@ static void *run_often(void *failures)
     return NULL;
 }
 
-Test(threads, many_callers_at_once)
+Test(threads, many_callers_at_once, .timeout = 40)
 {
     pthread_t callers[6];
     int failures[6] = {0};

@@ -107,6 +107,11 @@ run "$place/result/below"
 refused "a file for a folder" "$place/result/below" "Not a directory"
 run /dev/full
 refused "a full device" /dev/full "No space left on device"
+fresh
+run "$place/result" bash -c 'ulimit -f 1 && exec "$@"' -
+refused "over the limit of a file's size" "$place/result" "File too large"
+expect "over the limit of a file's size" is_old
+expect "over the limit of a file's size" count_is "$place" 1
 run /dev/null
 expect "/dev/null" [ "$code" = 0 ]
 expect "/dev/null" [ -c /dev/null ]

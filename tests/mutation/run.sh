@@ -92,11 +92,13 @@ tabulate() {
 while IFS=$'\t' read -r name test file expression; do
     wanted "$name" "$@" || continue
     started=$SECONDS
-    sed -e "$expression" "$root/$file" >"$tree/$file.mutant"
-    if cmp -s "$tree/$file.mutant" "$root/$file"; then
+    # From the copy, since the sources may change meanwhile.
+    cp "$tree/$file" "$work/sound"
+    sed -e "$expression" "$work/sound" >"$work/mutant"
+    if cmp -s "$work/mutant" "$work/sound"; then
         outcome=stale
     else
-        cat "$tree/$file.mutant" >"$tree/$file"
+        cat "$work/mutant" >"$tree/$file"
         if ! build_tests "$test"; then
             outcome=broken
         else
@@ -107,9 +109,8 @@ while IFS=$'\t' read -r name test file expression; do
             *) outcome=killed ;;
             esac
         fi
-        cat "$root/$file" >"$tree/$file"
+        cat "$work/sound" >"$tree/$file"
     fi
-    rm -f "$tree/$file.mutant"
     printf '%s\t%s\t%s\t%d\n' "$name" "$test" $outcome $((SECONDS - started)) | tee -a "$results"
     tabulate
 done < <(mutants)
