@@ -24,6 +24,8 @@
 #define UNFUSED_ROWS 16
 /* Keys so few that it brings nothing with 16 lanes (14 to 25 % slower on Zen 5 up to 48 keys). */
 #define FUSED_KEYS 96
+/* Keys that fill few panels. */
+#define SHORT_KEYS 64
 /* A panel of another width is taken where it costs so much less, empty lanes included. */
 #define LESS_EMPTY 1.12
 
@@ -158,12 +160,18 @@ int attune_model_fuses(const struct attune_model_problem *problem, const struct 
     return !shares_ports(problem, tile) && !has_little(problem, tile);
 }
 
-/* Where rows attend few of the keys, the fused kernel's narrower panels are worth more than full ones. */
+/* Where rows attend few of the keys: the narrowest panels while there are few of them in all, of which most
+ * can be left out (6 to 14 % on Zen 5 up to 60 keys); beyond, those of the fused kernel. */
 static const struct attune_kernel *choose_score(const struct attune_model_problem *problem)
 {
-    const struct attune_kernel *first = fit_rows(problem, ATTUNE_OP_SCORE_DOT);
-    return is_ragged(problem) && problem->rows > UNFUSED_ROWS ? first
-                                                              : fit_width(problem, first, problem->t_k);
+    const struct attune_kernel *first = fit_rows(problem, ATTUNE_OP_SCORE_DOT), *best = first, *kernel = NULL;
+    if (!is_ragged(problem) || problem->rows <= UNFUSED_ROWS)
+        return fit_width(problem, first, problem->t_k);
+    while (first != NULL && first->lanes > 8 && problem->t_k <= SHORT_KEYS &&
+           (kernel = next_alike(problem, first, kernel)) != NULL)
+        if (kernel->width < best->width)
+            best = kernel;
+    return best;
 }
 
 static const struct attune_kernel *choose_wsum(const struct attune_model_problem *problem)
@@ -209,6 +217,8 @@ static int64_t few_rows(const struct attune_model_problem *problem, const struct
         return d <= 40 ? 5 : d <= 48 ? 12 : FEW_ROWS;
     if (problem->t_k <= 9 * rows->lanes / 8 && !is_ragged(problem)) /* much of a panel would be empty */
         return 4 * problem->t_k > 3 * rows->lanes ? 12 : FEW_ROWS;
+    if (problem->key.dtype_k == ATTUNE_PACK_F32)
+        return d <= NARROW ? 4 : d <= 48 ? 8 : d <= MIDDLE && is_near(problem) ? 12 : 16;
     if (is_near(problem))
         return d <= NARROW ? 3 : d <= 48 ? 4 : d <= MIDDLE ? 5 : 8;
     return d <= MIDDLE ? 6 : d < WIDE ? 8 : 12;
@@ -221,8 +231,8 @@ static int sums_rows(const struct attune_model_problem *problem, const struct at
 {
     if (rows->lanes >= 8 && problem->key.dtype_v != ATTUNE_PACK_F32)
         return problem->rows <= FEW_ROWS_TYPED;
-    if (rows->lanes == 8 && problem->key.score != ATTUNE_KEY_LSTM &&
-        bytes_of(problem) <= problem->topology->l2.size / 4)
+    if (rows->lanes == 8 && problem->rows > 4 && problem->key.score == ATTUNE_KEY_DOT &&
+        bytes_of(problem) <= problem->topology->l1d.size)
         return 0;
     if (rows->lanes > 8 && problem->key.score != ATTUNE_KEY_LSTM &&
         (is_near(problem) || problem->key.e <= (problem->rows == 1 ? WIDE : MIDDLE)))
@@ -321,8 +331,8 @@ static void choose_tiles(const struct attune_model_problem *problem, struct attu
                     (choice->kernel[ATTUNE_OP_WSUM_ROWS] != NULL ||
                      (problem->rows <= ATTUNE_MODEL_DIRECT_ROWS &&
                       problem->key.dtype_v == ATTUNE_PACK_F32)),
-        .apart = problem->key.score == ATTUNE_KEY_DOT && shares_ports(problem, score),
         .ragged = is_ragged(problem),
+        .apart = problem->key.score == ATTUNE_KEY_DOT && shares_ports(problem, score),
         .state = 3 * units,
     };
     struct attune_tiles tiles;
