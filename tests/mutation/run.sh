@@ -31,7 +31,7 @@ export XDG_DATA_HOME=$work/untuned
 unset ATTUNE_CACHE
 
 # build_tests TEST, run_tests TEST: "kernels:NAME", "engine:PATTERN", "tuner:PATTERN",
-# "cli:PATTERN", "fault", "tsan:KIND".
+# "cli:PATTERN", "fault", "output", "tsan:KIND".
 build_tests() {
     case $1 in
     kernels:*) set -- kernel_tests ;;
@@ -39,6 +39,7 @@ build_tests() {
     tuner:*) set -- tuner_tests ;;
     cli:*) set -- cli_tests attune_command ;;
     fault) set -- fault_memory attune_command ;;
+    output) set -- fault_io attune_command ;;
     tsan:*) return 0 ;;
     esac
     cmake --build "$build" --target "$@" >"$work/log" 2>&1
@@ -52,6 +53,8 @@ run_tests() { # TEST SECONDS
     cli:*) timeout "$limit" "$build/tests/cli_tests" --filter "${1#*:}" --fail-fast -j2 ;;
     fault) timeout "$limit" "$build/tests/fault/fault_memory" "$build/attune" 20 \
         "$root/bench/data/g2p_location.safetensors" ;;
+    output) timeout "$limit" bash "$tree/tests/fault/output.sh" "$build/attune" \
+        "$build/tests/fault/libfault_io.so" "$root/bench/data/g2p_location.safetensors" ;;
     tsan:*) timeout "$limit" "$tree/tests/threads/tsan.sh" "$work/tsan" 130 "${1#*:}" ;;
     esac >"$work/log" 2>&1
 }
