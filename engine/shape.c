@@ -141,7 +141,7 @@ void attune_shape_attended(const struct attune_shape *shape, const struct attune
     /* In this form no sum can overflow: diagonal lies between -T_q and INT64_MAX. */
     if (p->window_right >= 0 && diagonal < *last - 1 && p->window_right < *last - 1 - diagonal)
         *last = diagonal + p->window_right + 1;
-    if (p->window_left >= 0 && diagonal - p->window_left > 0)
+    if (p->window_left >= 0 && diagonal > p->window_left)
         *first = diagonal - p->window_left;
     if (*last < 0)
         *last = 0;

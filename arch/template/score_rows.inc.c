@@ -3,6 +3,13 @@
  * Scores of a few query rows against key rows where the caller has them, of any element type. Needs a
  * vocabulary; defines the wrappers of SCORE_ROWS(isa, variant, requires, rows, keys, dtype), whose
  * numbers are compile-time constants: rows 4, keys 1, 2 or 4.
+ *
+ * What binds four rows over keys of 128 terms, in cycles of a Zen 5 for a key: 64 FMA of 8 lanes 32, 32 of
+ * 16 lanes 16; beside them run 11 operations of horizontals. Measured, keys from L2: 35 and 20. Widening 8 or
+ * 16 bits to 32 crosses the halves of a register, which only two units do, one of them an FMA's: each takes a
+ * quarter of a cycle from the FMA, 4 and 2 cycles a key (float16 to 8 lanes does not). Measured, bfloat16: 40
+ * and 24. From memory (42 GB/s) float32 takes 51 cycles, a byte 13. Spreading keys by a broadcast and a shuffle
+ * within the halves was 5 % faster for bfloat16 in AVX2 and slower for everything else.
  */
 #include <string.h>
 

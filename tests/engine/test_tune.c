@@ -150,6 +150,9 @@ Test(tune, stopping_keeps_what_is_done, .timeout = 120)
     struct attune_context *context = open_context(1);
     struct events events = {0};
     cr_assert_eq(tune(context, problems, 1, ATTUNE_TUNE_QUICK, &events), ATTUNE_OK);
+    struct attune_context *other = open_context(1);
+    cr_assert_eq(attune_cache_count(other->cache), 1, "a key is saved when it is done, not when all are");
+    attune_context_release(other);
     events.stop_at = 1;
     cr_assert_eq(tune(context, problems, 3, ATTUNE_TUNE_QUICK, &events), ATTUNE_ERROR_CANCELLED);
     cr_assert_eq(events.count[ATTUNE_TUNE_KNOWN], 1);

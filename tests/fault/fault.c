@@ -11,12 +11,27 @@
 #include <string.h>
 #include <unistd.h>
 
-/* glibc's own, under the names that it keeps for this. */
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *block, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-void __libc_free(void *block);
+/* Ours stand before glibc's own, which keeps other names for this; a sanitizer's malloc must stay, and
+ * the linker leads Attune's calls past ours (--wrap). */
+#ifdef ATTUNE_FAULT_WRAPS
+#define OURS(name) __wrap_##name
+#define REAL(name) __real_##name
+void *OURS(malloc)(size_t size);
+void *OURS(calloc)(size_t count, size_t size);
+void *OURS(realloc)(void *block, size_t size);
+void *OURS(memalign)(size_t alignment, size_t size);
+void *OURS(aligned_alloc)(size_t alignment, size_t size);
+int OURS(posix_memalign)(void **block, size_t alignment, size_t size);
+void OURS(free)(void *block);
+#else
+#define OURS(name) name
+#define REAL(name) __libc_##name
+#endif
+void *REAL(malloc)(size_t size);
+void *REAL(calloc)(size_t count, size_t size);
+void *REAL(realloc)(void *block, size_t size);
+void *REAL(memalign)(size_t alignment, size_t size);
+void REAL(free)(void *block);
 
 enum { FOREIGN_MAX = 64, TRACKED = 1 << 16 };
 
@@ -141,29 +156,29 @@ static void forget(void *block)
     }
 }
 
-void *malloc(size_t size)
+void *OURS(malloc)(size_t size)
 {
     int counts;
     if (fails(__builtin_return_address(0), &counts))
         return NULL;
-    return track(__libc_malloc(size), counts);
+    return track(REAL(malloc)(size), counts);
 }
 
-void *calloc(size_t count, size_t size)
+void *OURS(calloc)(size_t count, size_t size)
 {
     int counts;
     if (fails(__builtin_return_address(0), &counts))
         return NULL;
-    return track(__libc_calloc(count, size), counts);
+    return track(REAL(calloc)(count, size), counts);
 }
 
-void *realloc(void *block, size_t size)
+void *OURS(realloc)(void *block, size_t size)
 {
     int counts;
     if (fails(__builtin_return_address(0), &counts))
         return NULL;
     forget(block);
-    return track(__libc_realloc(block, size), counts);
+    return track(REAL(realloc)(block, size), counts);
 }
 
 static void *aligned(size_t alignment, size_t size, void *caller)
@@ -171,20 +186,20 @@ static void *aligned(size_t alignment, size_t size, void *caller)
     int counts;
     if (fails(caller, &counts))
         return NULL;
-    return track(__libc_memalign(alignment, size), counts);
+    return track(REAL(memalign)(alignment, size), counts);
 }
 
-void *memalign(size_t alignment, size_t size)
+void *OURS(memalign)(size_t alignment, size_t size)
 {
     return aligned(alignment, size, __builtin_return_address(0));
 }
 
-void *aligned_alloc(size_t alignment, size_t size)
+void *OURS(aligned_alloc)(size_t alignment, size_t size)
 {
     return aligned(alignment, size, __builtin_return_address(0));
 }
 
-int posix_memalign(void **block, size_t alignment, size_t size)
+int OURS(posix_memalign)(void **block, size_t alignment, size_t size)
 {
     void *made = aligned(alignment, size, __builtin_return_address(0));
     if (!made)
@@ -193,8 +208,8 @@ int posix_memalign(void **block, size_t alignment, size_t size)
     return 0;
 }
 
-void free(void *block)
+void OURS(free)(void *block)
 {
     forget(block);
-    __libc_free(block);
+    REAL(free)(block);
 }

@@ -7,9 +7,9 @@
  *     ATTUNE_FAULT_ONWARD=1     and all after it
  *     ATTUNE_FAULT_COUNT=FD     writes how many were counted to this descriptor at the end
  *
- * Counted is what Attune asks for, directly or through libc and jansson. oneDNN, hwloc and the
- * OpenMP runtime end the process where they get nothing (a C++ exception, exit(1)), and nobody
- * outside can help it; their calls are let through.
+ * Counted is what Attune asks for, directly or through libc and jansson; beside a sanitizer, whose own
+ * malloc stays, directly alone. oneDNN, hwloc and the OpenMP runtime end the process where they get
+ * nothing (a C++ exception, exit(1)), and nobody outside can help it; their calls are let through.
  */
 #ifndef ATTUNE_TESTS_FAULT_H
 #define ATTUNE_TESTS_FAULT_H

@@ -174,6 +174,23 @@ Test(search, cancelling_ends_between_rounds_without_a_winner)
     cr_assert_eq(result.winner, 0);
 }
 
+/* However clear the result is by then. */
+Test(search, cancelling_in_the_last_round_leaves_no_winner_either)
+{
+    struct machine machine;
+    machine_start(&machine, MACHINE_QUIET, 1);
+    machine.seconds[1] /= 2;
+    machine.cancel_after = 3 * ATTUNE_SEARCH_ROUNDS - 1;
+    struct attune_search_driver driver = machine_driver(&machine);
+    struct attune_search_result result;
+    const int32_t finalists[] = {1};
+    attune_search_final(&driver, 0, finalists, 1, 1, &result);
+    cr_assert_eq(result.rounds, ATTUNE_SEARCH_ROUNDS);
+    cr_assert_gt(result.speedup.low, 1.5);
+    cr_assert(result.cancelled);
+    cr_assert_eq(result.winner, 0);
+}
+
 Test(search, the_default_as_a_finalist_is_not_run_thrice)
 {
     struct machine machine;
