@@ -292,6 +292,8 @@ static int list_probes(struct attune_probes *probes, const struct attune_topolog
         added = added && add_reads(probes, ATTUNE_L1, l1 * quarters / 4, 0) &&
                 add_reads(probes, ATTUNE_L2, at_least(l2 * quarters / 4, 2 * l1), 0) &&
                 add_reads(probes, ATTUNE_L3, at_least(l3 * quarters / 4, 2 * l2), 0);
+    if (l3 / 4 > 8 * l2) /* of so much a guest of the machine holds but a part */
+        added = added && add_reads(probes, ATTUNE_L3, 8 * l2, 0);
     return added &&
            add_reads(probes, ATTUNE_DRAM, probes->floats * (int64_t)sizeof(float), 0);
 }

@@ -62,6 +62,10 @@ run_tests() { # TEST SECONDS
 mutants() { grep -v '^#' "$here/mutants.tsv"; }
 wanted() { [ $# -eq 1 ] || printf '%s\n' "${@:2}" | grep -qxF -- "$1"; }
 
+for name; do
+    mutants | cut -f1 | grep -qxF -- "$name" || { printf 'run.sh: %s: no such mutant\n' "$name" >&2 && exit 2; }
+done
+
 # A test that fails without a bug kills nothing.
 declare -A patience # of each test: the seconds after which it hangs
 for test in $(mutants | while IFS=$'\t' read -r name test _; do wanted "$name" "$@" && echo "$test"; done |
