@@ -305,7 +305,7 @@ static int bend_args(struct attune_args *args, const struct attune_shape *shape,
         args->out[o] = args->out[o] ? NULL : args->workspace;
         return out->dtype == ATTUNE_ABSENT || attune_tensor_span(out) > 0;
     case 3: /* a byte further is no wrong place for bytes, but ends beyond what there is */
-        args->in[i] = (const char *)args->in[i] + (attune_dtype_size(in->dtype) != 1);
+        args->in[i] = (const void *)((uintptr_t)args->in[i] + (attune_dtype_size(in->dtype) != 1));
         return attune_dtype_size(in->dtype) != 1;
     case 4: args->out[o] = (void *)((uintptr_t)args->out[o] + 1); return 1;
     case 5: return args->workspace_size > 0 ? args->workspace_size--, 1 : 0;
