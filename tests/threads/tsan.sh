@@ -14,5 +14,5 @@ cmake --build "$build" >>"$build.log" 2>&1 || { tail -n 40 "$build.log"; exit 1;
 major=$(clang -dumpversion | cut -d. -f1)
 archer=$(find /usr/lib/llvm-"$major" /usr/lib/*-linux-gnu -name libarcher.so 2>/dev/null | head -n 1)
 [ -n "$archer" ] || { echo "libarcher.so is not installed (libomp-dev)"; exit 1; }
-OMP_TOOL_LIBRARIES=$archer TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
+OMP_TOOL_LIBRARIES=$archer TSAN_OPTIONS="ignore_noninstrumented_modules=1 suppressions=$here/tsan.supp" \
     "$build/drive" "${2:-130}" ${3:+"$3"}
