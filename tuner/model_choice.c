@@ -131,11 +131,11 @@ static const struct attune_kernel *fit_columns(const struct attune_model_problem
     for (const struct attune_kernel *kernel = first; kernel != NULL;
          kernel = next_alike(problem, first, kernel)) {
         const int64_t room = round_up(problem->key.e, kernel->width);
-        const int64_t least = best != NULL ? round_up(problem->key.e, best->width) : room + 1;
+        const int64_t least = best != NULL ? round_up(problem->key.e, best->width) : 0;
         if (problem->rows == 1 && kernel->rows == 1 && problem->key.e >= kernel->width)
             return kernel;
         if (kernel->rows >= full_rows(problem) &&
-            (room < least || (room == least && kernel->width > best->width)))
+            (best == NULL || room < least || (room == least && kernel->width > best->width)))
             best = kernel;
     }
     return best != NULL ? best : first;

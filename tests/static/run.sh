@@ -18,7 +18,7 @@ mkdir -p "$build"
 launcher=
 ! command -v ccache >/dev/null || launcher=-DCMAKE_C_COMPILER_LAUNCHER=ccache
 
-# judge TOOL: what is on standard input, less the exceptions, which name no lines.
+# judge TOOL: what is on standard input, less the exceptions, which name no lines. Fails where that is any.
 judge() {
     local found
     found=$(sort -u | awk -F'\t' 'NR == FNR {if ($0 !~ /^#/) exception[$1]; next}
@@ -27,10 +27,9 @@ judge() {
          print}' "$here/exceptions.txt" -)
     if [ -n "$found" ]; then
         printf '%s:\n%s\n' "$1" "$found"
-        failures=$((failures + 1))
-    else
-        printf '%s: clean\n' "$1"
+        return 1
     fi
+    printf '%s: clean\n' "$1"
 }
 
 cd "$root" || exit 1
@@ -39,8 +38,8 @@ cd "$root" || exit 1
 CC=clang cmake -S . -B "$build/clang" -G Ninja $launcher -DATTUNE_BUILD_TESTS=OFF \
     -DATTUNE_WERROR=ON \
     >"$build/clang.log" 2>&1 && cmake --build "$build/clang" -- -k 0 >>"$build/clang.log" 2>&1 ||
-    failures=1
-grep -E '(warning|error|Error)[: ]' "$build/clang.log" | judge clang
+    echo "error: the build failed" >>"$build/clang.log"
+grep -E '(warning|error|Error)[: ]' "$build/clang.log" | judge clang || failures=$((failures + 1))
 [ -z "$compilers" ] || exit $((failures != 0))
 
 sources=$(ls engine/*.c engine/mechanism/*.c tuner/*.c arch/*.c bench/*.c bench/cli/*.c bench/examples/*.c)
@@ -49,14 +48,14 @@ flags="-std=c11 -D_GNU_SOURCE -I. -Iengine/include -I$build/clang/generated $(pk
 # shellcheck disable=SC2086
 each() { printf '%s\n' $sources | xargs -P "$(nproc)" -I '{}' "$@"; }
 # shellcheck disable=SC2086
-each gcc $flags -fopenmp -O1 -fanalyzer -c -o /dev/null '{}' 2>&1 | grep 'warning:' | judge "gcc -fanalyzer"
+each gcc $flags -fopenmp -O1 -fanalyzer -c -o /dev/null '{}' 2>&1 | grep 'warning:' | judge "gcc -fanalyzer" || failures=$((failures + 1))
 # shellcheck disable=SC2086
 each clang-tidy --quiet '{}' -- $flags -fopenmp 2>/dev/null | grep -E '(warning|error):' |
-    sed "s|$root/||" | judge "clang-tidy"
+    sed "s|$root/||" | judge "clang-tidy" || failures=$((failures + 1))
 # shellcheck disable=SC2086
 cppcheck --quiet --enable=warning,performance,portability --std=c11 --inline-suppr -D_GNU_SOURCE \
     -D__x86_64__ -D__linux__ -I. -Iengine/include --suppress=missingIncludeSystem \
-    --template='{file}:{line}: {id}: {message}' $sources 2>&1 | judge cppcheck
+    --template='{file}:{line}: {id}: {message}' $sources 2>&1 | judge cppcheck || failures=$((failures + 1))
 printf 'figure: %d sources, %d exceptions, %d of 4 tools with something to say\n' \
     "$(printf '%s\n' $sources | wc -l)" "$(grep -vc '^#' "$here/exceptions.txt")" $failures
 exit $((failures != 0))
