@@ -2,8 +2,8 @@
  *
  * The core's work: items are (unit, q block, kv split), a unit being the query rows that share one
  * key/value head. A worker owns consecutive items, so that kv blocks it has packed serve its next q
- * block; kv splits are merged in index order afterwards, or at once where one worker has them all. Rows that float32 cannot hold are computed
- * again. The tile loop itself is core_stream.c.
+ * block; kv splits are merged in index order afterwards, or at once where one worker has them all. Rows
+ * that float32 cannot hold are computed again. The tile loop itself is core_stream.c.
  */
 #include "engine/core.h"
 

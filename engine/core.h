@@ -82,6 +82,11 @@ struct attune_block {
 
 /* execute.c: addresses of a view. */
 const char *attune_view_base(const struct attune_execution *execution, const struct attune_view *view);
+static inline const float *attune_view_floats(const struct attune_execution *execution,
+                                              const struct attune_view *view)
+{
+    return (const float *)attune_view_base(execution, view);
+}
 
 /* steps.c: runs one step's share of a worker. */
 void attune_step_work(void *argument, int32_t worker, int32_t workers);
@@ -91,6 +96,10 @@ void attune_step_lstm(const struct attune_execution *execution, int32_t worker, 
 
 /* steps_location.c */
 void attune_step_compose(const struct attune_execution *execution);
+/* core_location.c. Rows that the location form's two weighted sums take at once, whole tiles of every wsum
+ * kernel, and the scales of what they add to. */
+#define ATTUNE_LOCATION_ROWS 24
+extern const float attune_core_ones[ATTUNE_LOCATION_ROWS];
 
 /* prepare.c: one worker's share of a prepared buffer's payload. */
 void attune_prepare_work(void *argument, int32_t worker, int32_t workers);

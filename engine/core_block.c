@@ -144,7 +144,7 @@ void attune_core_load_rows(struct attune_worker *worker, int64_t unit, int64_t f
 static const float *scales_of(const struct attune_worker *worker, const struct attune_view *view,
                               int64_t key)
 {
-    const float *base = (const float *)attune_view_base(worker->execution, view);
+    const float *base = attune_view_floats(worker->execution, view);
     const struct attune_shape *shape = &worker->plan->shape;
     return base == NULL ? NULL : base + (worker->b * shape->g + worker->g) * shape->t_k + key;
 }

@@ -18,7 +18,7 @@ static double element(const char *base, const struct attune_view *view, int64_t 
 static double scale_of(const struct attune_worker *worker, const struct attune_view *view,
                        int64_t key)
 {
-    const float *base = (const float *)attune_view_base(worker->execution, view);
+    const float *base = attune_view_floats(worker->execution, view);
     const struct attune_shape *shape = &worker->plan->shape;
     return base == NULL ? 1.0
                         : (double)base[(worker->b * shape->g + worker->g) * shape->t_k + key];

@@ -11,20 +11,12 @@
 #include "engine/convert.h"
 #include "engine/core.h"
 
-/* Terms at once: whole tiles of every wsum kernel. */
-enum { LOCATE_TERMS = 24 };
-
-static const float ones[LOCATE_TERMS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                         1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+const float attune_core_ones[ATTUNE_LOCATION_ROWS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                                      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
-}
-
-static const float *floats_at(const struct attune_execution *execution, const struct attune_view *view)
-{
-    return (const float *)attune_view_base(execution, view);
 }
 
 /* C by rows of `width`, and behind it whether it may be used. */
@@ -55,8 +47,8 @@ static void locate_apart(const struct attune_execution *execution, const float *
                          int64_t step)
 {
     const struct attune_plan *plan = execution->plan;
-    const float *kernel = floats_at(execution, &plan->location.kernel);
-    const float *w_location = floats_at(execution, &plan->location.w_location);
+    const float *kernel = attune_view_floats(execution, &plan->location.kernel);
+    const float *w_location = attune_view_floats(execution, &plan->location.w_location);
     int64_t f = plan->shape.f, width = plan->shape.width;
     for (int64_t a = 0; a < plan->shape.a; a++) {
         double sum = 0;
@@ -81,11 +73,11 @@ static void locate_panel(const struct attune_worker *worker, const float *line, 
             locate_apart(worker->execution, line + lane, panel + lane, panel_width);
         return;
     }
-    for (int64_t t = 0; t < a; t += LOCATE_TERMS) {
+    for (int64_t t = 0; t < a; t += ATTUNE_LOCATION_ROWS) {
         struct attune_wsum_args taps = {.p = composed + t * width, .ldp = width,
-                                        .m = least(LOCATE_TERMS, a - t), .v = line, .ldv = 1,
+                                        .m = least(ATTUNE_LOCATION_ROWS, a - t), .v = line, .ldv = 1,
                                         .panel_stride = layout->columns, .n = width, .e = lanes,
-                                        .alpha = ones, .o = panel + t * panel_width,
+                                        .alpha = attune_core_ones, .o = panel + t * panel_width,
                                         .ldo = panel_width};
         layout->wsum(&taps);
     }

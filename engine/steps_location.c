@@ -11,20 +11,9 @@
 
 #include "engine/core.h"
 
-/* Rows at once: whole tiles of every wsum kernel. */
-enum { COMPOSE_ROWS = 24 };
-
-static const float ones[COMPOSE_ROWS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                        1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
-}
-
-static const float *floats_at(const struct attune_execution *execution, const struct attune_view *view)
-{
-    return (const float *)attune_view_base(execution, view);
 }
 
 /* Bits of the largest magnitude, which order as integers, NaN last: a loop that compilers vectorize. */
@@ -48,8 +37,8 @@ static int is_sound(const struct attune_execution *execution, const float *compo
 {
     const struct attune_shape *shape = &execution->plan->shape;
     const struct attune_location_layout *layout = &execution->plan->location;
-    double product = (double)largest(floats_at(execution, &layout->kernel), shape->f * shape->width) *
-                     (double)largest(floats_at(execution, &layout->w_location), shape->a * shape->f);
+    double product = (double)largest(attune_view_floats(execution, &layout->kernel), shape->f * shape->width) *
+                     (double)largest(attune_view_floats(execution, &layout->w_location), shape->a * shape->f);
     return isfinite(largest(composed, shape->a * shape->width)) && (product == 0 || product >= 0x1p-60);
 }
 
@@ -61,12 +50,12 @@ void attune_step_compose(const struct attune_execution *execution)
     int64_t a = plan->shape.a, f = plan->shape.f, width = plan->shape.width;
     float *base = (float *)(execution->workspace + layout->offset);
     memset(base, 0, (size_t)(a * width) * sizeof *base);
-    for (int64_t row = 0; row < a; row += COMPOSE_ROWS) {
-        struct attune_wsum_args product = {.p = floats_at(execution, &layout->w_location) + row * f,
-                                           .ldp = f, .m = least(COMPOSE_ROWS, a - row),
-                                           .v = floats_at(execution, &layout->kernel), .ldv = width,
+    for (int64_t row = 0; row < a; row += ATTUNE_LOCATION_ROWS) {
+        struct attune_wsum_args product = {.p = attune_view_floats(execution, &layout->w_location) + row * f,
+                                           .ldp = f, .m = least(ATTUNE_LOCATION_ROWS, a - row),
+                                           .v = attune_view_floats(execution, &layout->kernel), .ldv = width,
                                            .panel_stride = layout->columns, .n = f, .e = width,
-                                           .alpha = ones, .o = base + row * width, .ldo = width};
+                                           .alpha = attune_core_ones, .o = base + row * width, .ldo = width};
         layout->wsum(&product);
     }
     base[layout->sound] = is_sound(execution, base) ? 1.0f : 0.0f;

@@ -71,8 +71,8 @@ static int is_near(const struct attune_model_problem *problem)
 }
 
 /* A kernel of panels needs a full tile of rows to pay: few rows take the one that leaves the fewest of its
- * own empty; where keys are near, one that does them in one tile is as good. Not so the tanh score, whose kernels all take left-over rows one by one, with little to share
- * between rows. */
+ * own empty; where keys are near, one that does them in one tile is as good. Not so the tanh score, whose
+ * kernels all take left-over rows one by one, with little to share between rows. */
 static const struct attune_kernel *fit_rows(const struct attune_model_problem *problem,
                                             enum attune_operation operation)
 {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine/plan.h"
+#include "tests/support/describe.h"
 #include "tests/support/random.h"
 
 enum { H = 2, T = 300, D = 40 };
@@ -53,14 +54,8 @@ static struct attune_context *context_of(struct attune_context_options options)
 
 static struct attune_plan *plan_of(struct attune_context *context)
 {
-    const int64_t shape[] = {1, H, T, D};
-    struct attune_problem problem;
+    const struct attune_problem problem = describe_self(H, T, D);
     struct attune_plan *plan = NULL;
-    attune_problem_init(&problem, ATTUNE_SELF);
-    attune_problem_input(&problem, ATTUNE_IN_Q, ATTUNE_F32, 4, shape);
-    attune_problem_input(&problem, ATTUNE_IN_K, ATTUNE_F32, 4, shape);
-    attune_problem_input(&problem, ATTUNE_IN_V, ATTUNE_F32, 4, shape);
-    attune_problem_output(&problem, ATTUNE_OUT_OUT);
     cr_assert_eq(attune_plan_create(context, &problem, &plan), ATTUNE_OK, "%s", attune_error_detail());
     return plan;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "engine/plan.h"
+#include "tests/support/describe.h"
 #include "engine/tune.h"
 #include "tuner/fingerprint.h"
 
@@ -82,18 +83,6 @@ static struct attune_context *open_context(int32_t threads)
     return context;
 }
 
-static struct attune_problem problem_of(int64_t t)
-{
-    const int64_t shape[] = {1, 2, t, 16};
-    struct attune_problem problem;
-    attune_problem_init(&problem, ATTUNE_SELF);
-    attune_problem_input(&problem, ATTUNE_IN_Q, ATTUNE_F32, 4, shape);
-    attune_problem_input(&problem, ATTUNE_IN_K, ATTUNE_F32, 4, shape);
-    attune_problem_input(&problem, ATTUNE_IN_V, ATTUNE_F32, 4, shape);
-    attune_problem_output(&problem, ATTUNE_OUT_OUT);
-    return problem;
-}
-
 static struct attune_plan *plan_of(struct attune_context *context, const struct attune_problem *problem)
 {
     struct attune_plan *plan;
@@ -156,7 +145,7 @@ Test(kinds, the_topology_says_which_cores_are_allowed)
 
 Test(kinds, a_machine_of_one_kind_has_the_keys_it_always_had)
 {
-    const struct attune_problem problem = problem_of(24);
+    const struct attune_problem problem = describe_self(2, 24, 16);
     char text[ATTUNE_KEY_TEXT];
     unsetenv("HWLOC_XMLFILE");
     setenv("HWLOC_SYNTHETIC", "package:1 [numa(memory=1073741824)] l3:1 l2:4 l1d:1 core:1 pu:2", 1);
@@ -184,7 +173,7 @@ Test(kinds, without_a_ranking_they_are_one)
 /* The kernels are those of the fastest kind however many threads there are: so the same bits. */
 Test(kinds, the_key_does_not_depend_on_the_number_of_threads)
 {
-    const struct attune_problem problem = problem_of(300);
+    const struct attune_problem problem = describe_self(2, 300, 16);
     struct attune_key first = {0};
     need_both();
     for (int32_t threads = 1; threads <= 4; threads++) {
@@ -242,7 +231,7 @@ static int has(const char *text, uint32_t kind)
 /* Core keys, on both kinds of cores, in a process that may use both. */
 static void tune_both(struct told *told, int count, int dry)
 {
-    const struct attune_problem problems[] = {problem_of(200), problem_of(100)};
+    const struct attune_problem problems[] = {describe_self(2, 200, 16), describe_self(2, 100, 16)};
     const struct attune_tune_options options = {.struct_size = sizeof options, .dry_run = dry,
                                                 .force = 1, .progress = note, .user = told};
     const struct attune_allocator allocator = {allocate, release, told};
@@ -284,7 +273,7 @@ static int kept_apart(const struct told *told)
 /* A process of both kinds tunes; this one, of the slow kind alone, takes what was found for it. */
 Test(kinds, what_was_tuned_for_a_kind_is_found_by_its_processes, .timeout = 120)
 {
-    const struct attune_problem problem = problem_of(200);
+    const struct attune_problem problem = describe_self(2, 200, 16);
     const pid_t child = fork();
     int ended = -1;
     cr_assert_geq(child, 0);
@@ -322,7 +311,7 @@ Test(kinds, what_was_tuned_for_a_kind_is_found_by_its_processes, .timeout = 120)
 /* What programs on slow cores missed is tuned on a slow core, and nothing else is. */
 Test(kinds, missed_keys_are_tuned_on_their_kind)
 {
-    const struct attune_problem problem = problem_of(24);
+    const struct attune_problem problem = describe_self(2, 24, 16);
     struct told told = {.keys = 0};
     const struct attune_tune_options options = {.struct_size = sizeof options, .dry_run = 1,
                                                 .missed = 1, .progress = note, .user = &told};

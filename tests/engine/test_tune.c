@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine/plan.h"
+#include "tests/support/describe.h"
 
 static char folder[] = "/tmp/attune-tune-XXXXXX", path[64];
 
@@ -37,18 +38,6 @@ static struct attune_context *open_context(int32_t threads)
     struct attune_context *context;
     cr_assert_eq(attune_context_create(&options, &context), ATTUNE_OK, "%s", attune_error_detail());
     return context;
-}
-
-static struct attune_problem problem_of(int64_t t, int64_t d)
-{
-    const int64_t shape[] = {1, 2, t, d};
-    struct attune_problem problem;
-    attune_problem_init(&problem, ATTUNE_SELF);
-    attune_problem_input(&problem, ATTUNE_IN_Q, ATTUNE_F32, 4, shape);
-    attune_problem_input(&problem, ATTUNE_IN_K, ATTUNE_F32, 4, shape);
-    attune_problem_input(&problem, ATTUNE_IN_V, ATTUNE_F32, 4, shape);
-    attune_problem_output(&problem, ATTUNE_OUT_OUT);
-    return problem;
 }
 
 struct events {
@@ -95,7 +84,7 @@ static int entered(const struct events *events)
 
 Test(tune, what_was_tuned_is_known_the_next_time, .timeout = 120)
 {
-    const struct attune_problem problems[] = {problem_of(24, 16), problem_of(40, 24), problem_of(24, 16)};
+    const struct attune_problem problems[] = {describe_self(2, 24, 16), describe_self(2, 40, 24), describe_self(2, 24, 16)};
     struct attune_context *context = open_context(1);
     struct events events = {0};
     cr_assert_eq(tune(context, problems, 3, ATTUNE_TUNE_QUICK, &events), ATTUNE_OK, "%s",
@@ -120,7 +109,7 @@ Test(tune, what_was_tuned_is_known_the_next_time, .timeout = 120)
 
 Test(tune, two_threads_have_a_key_of_their_own, .timeout = 120)
 {
-    const struct attune_problem problem = problem_of(24, 16);
+    const struct attune_problem problem = describe_self(2, 24, 16);
     struct attune_context *context = open_context(2);
     struct events events = {0};
     cr_assert_eq(tune(context, &problem, 1, ATTUNE_TUNE_QUICK, &events), ATTUNE_OK, "%s",
@@ -132,7 +121,7 @@ Test(tune, two_threads_have_a_key_of_their_own, .timeout = 120)
 
 Test(tune, a_dry_run_measures_nothing)
 {
-    const struct attune_problem problems[] = {problem_of(24, 16), problem_of(400, 64)};
+    const struct attune_problem problems[] = {describe_self(2, 24, 16), describe_self(2, 400, 64)};
     struct attune_context *context = open_context(2);
     struct events events = {0};
     const struct attune_tune_options options = {.struct_size = sizeof options, .dry_run = 1,
@@ -146,7 +135,7 @@ Test(tune, a_dry_run_measures_nothing)
 
 Test(tune, stopping_keeps_what_is_done, .timeout = 120)
 {
-    const struct attune_problem problems[] = {problem_of(24, 16), problem_of(40, 24), problem_of(80, 48)};
+    const struct attune_problem problems[] = {describe_self(2, 24, 16), describe_self(2, 40, 24), describe_self(2, 80, 48)};
     struct attune_context *context = open_context(1);
     struct events events = {0};
     cr_assert_eq(tune(context, problems, 1, ATTUNE_TUNE_QUICK, &events), ATTUNE_OK);
@@ -165,7 +154,7 @@ Test(tune, stopping_keeps_what_is_done, .timeout = 120)
 
 Test(tune, missed_keys_are_recorded_and_tuned, .timeout = 120)
 {
-    const struct attune_problem problem = problem_of(24, 16);
+    const struct attune_problem problem = describe_self(2, 24, 16);
     struct attune_plan *plan;
     setenv("ATTUNE_TUNE", "record", 1);
     struct attune_context *context = open_context(1);
@@ -200,7 +189,7 @@ static void unsteady_for(void *user, int64_t count, void (*body)(void *argument,
 
 Test(tune, a_machine_too_unsteady_is_unfit, .timeout = 120)
 {
-    const struct attune_problem problem = problem_of(200, 64); /* work for two */
+    const struct attune_problem problem = describe_self(2, 200, 64); /* work for two */
     const struct attune_context_options options = {.struct_size = sizeof options, .threads = 2,
                                                    .cache_path = path, .parallel_for = unsteady_for};
     struct attune_tune_options how = {.struct_size = sizeof how, .progress = note, .force = 1};
@@ -234,7 +223,7 @@ Test(tune, verbose_is_a_line_for_each_plan)
     int lines = 0;
     const struct attune_context_options options = {.struct_size = sizeof options, .threads = 2,
                                                    .log = count_line, .log_user = &lines};
-    const struct attune_problem problem = problem_of(24, 16);
+    const struct attune_problem problem = describe_self(2, 24, 16);
     struct attune_context *context;
     struct attune_plan *plan;
     setenv("ATTUNE_VERBOSE", "1", 1);
@@ -300,7 +289,7 @@ Test(tune, selftest_checks_what_the_context_may_use)
 /* A kernel that passes again is freed of its bar; until then no plan takes it. */
 Test(tune, bars_come_and_go)
 {
-    const struct attune_problem problem = problem_of(32, 16);
+    const struct attune_problem problem = describe_self(2, 32, 16);
     struct attune_context *context = open_context(1);
     struct attune_plan *before, *after;
     cr_assert_eq(attune_plan_create(context, &problem, &before), ATTUNE_OK);
@@ -318,7 +307,7 @@ Test(tune, bars_come_and_go)
 /* A kernel that is known to be wrong is not taken because someone wants no tuned choices. */
 Test(tune, bars_hold_where_tuning_is_off)
 {
-    const struct attune_problem problem = problem_of(32, 16);
+    const struct attune_problem problem = describe_self(2, 32, 16);
     struct attune_plan *before, *after;
     struct attune_context *context = open_context(1);
     cr_assert_eq(attune_plan_create(context, &problem, &before), ATTUNE_OK);
@@ -349,7 +338,7 @@ static const struct attune_kernel *scalar_kernel(enum attune_operation operation
 Test(tune, a_planted_slow_choice_is_found_and_replaced, .timeout = 120)
 {
     static const enum attune_operation planted[] = {ATTUNE_OP_SCORE_DOT, ATTUNE_OP_SOFTMAX, ATTUNE_OP_WSUM};
-    const struct attune_problem problem = problem_of(200, 64);
+    const struct attune_problem problem = describe_self(2, 200, 64);
     struct attune_choice slow = {.verdict = ATTUNE_VERDICT_WIN, .effort = ATTUNE_EFFORT_QUICK, .date = 1,
                                  .speedup = 10000, .low = 9900, .high = 10100};
     struct attune_context *context = open_context(1);

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/fault/expect.h"
+#include "tests/support/expect.h"
 #include "tests/fault/fault.h"
 #include "tests/support/compare.h"
 #include "tests/support/generate.h"

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "attune/attune.h"
-#include "tests/fault/expect.h"
+#include "tests/support/expect.h"
 #include "tests/fault/fault.h"
 #include "tests/support/box.h"
 #include "tuner/cache_file.h"

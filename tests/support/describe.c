@@ -124,3 +124,15 @@ int describe_is_required(int kind, enum attune_input input)
     }
     return 0;
 }
+
+struct attune_problem describe_self(int64_t heads, int64_t t, int64_t d)
+{
+    const int64_t shape[] = {1, heads, t, d};
+    struct attune_problem problem;
+    attune_problem_init(&problem, ATTUNE_SELF);
+    attune_problem_input(&problem, ATTUNE_IN_Q, ATTUNE_F32, 4, shape);
+    attune_problem_input(&problem, ATTUNE_IN_K, ATTUNE_F32, 4, shape);
+    attune_problem_input(&problem, ATTUNE_IN_V, ATTUNE_F32, 4, shape);
+    attune_problem_output(&problem, ATTUNE_OUT_OUT);
+    return problem;
+}

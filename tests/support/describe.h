@@ -22,6 +22,8 @@ void describe_problem(struct attune_problem *problem, int kind);
 /* The same in other sizes. */
 void describe_sized(struct attune_problem *problem, int kind,
                     const struct describe_extents *extents);
+/* Plain self-attention of one sequence, float32. */
+struct attune_problem describe_self(int64_t heads, int64_t t, int64_t d);
 /* Whether the mechanism cannot do without this input. */
 int describe_is_required(int kind, enum attune_input input);
 

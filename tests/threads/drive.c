@@ -20,23 +20,10 @@
 #include <unistd.h>
 
 #include "tests/support/compare.h"
+#include "tests/support/expect.h"
 #include "tests/support/generate.h"
 
 enum { CALLERS = 64, SMALL_STACK = 65536 };
-
-static atomic_int passed, failed;
-
-#define EXPECT(condition, ...)                                                                     \
-    do {                                                                                           \
-        if (condition) {                                                                           \
-            passed++;                                                                              \
-        } else {                                                                                   \
-            failed++;                                                                              \
-            printf("%s:%d: %s: ", __FILE__, __LINE__, #condition);                                 \
-            printf(__VA_ARGS__);                                                                   \
-            putchar('\n');                                                                         \
-        }                                                                                          \
-    } while (0)
 
 /* A problem with the result of one thread. */
 struct job {
