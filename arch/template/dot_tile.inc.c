@@ -7,28 +7,28 @@
 #define ATTUNE_ARCH_TEMPLATE_DOT_TILE
 
 #include "arch/kernels.h"
+#include "arch/simd/rows.h"
 
 enum { DOT_ROWS = 16, DOT_VECTORS = 4 };
 
-/* rows x (vectors * VLANES) scores. Bound: rows * vectors FMA against vectors + rows loads a term: two
+/* rows x (vectors * VLANES) scores against those lanes of a panel of `width`. Bound: rows * vectors FMA against vectors + rows loads a term: two
  * loads a cycle keep two FMA units busy wherever that is at most rows * vectors, as in 6 x 2 (12, 8)
  * and 4 x 3 (12, 7); the 12 chains cover 4 to 5 cycles of latency. `peak`, where it is given, takes the
  * maximum of each row lane by lane; a NaN is dropped there. */
 VINLINE void dot_tile(const struct attune_score_dot_args *args, const float *q, const float *panel,
-                      float *s, const int rows, const int vectors, vf *peak)
+                      float *s, const int rows, const int vectors, const int width, vf *peak)
 {
-    const int64_t ldq = args->ldq, d = args->d, width = vectors * VLANES;
+    struct vrows query = vrows_open(q, args->ldq, rows);
     vf sum[DOT_ROWS][DOT_VECTORS];
     _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)
         _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++) sum[i][v] = vzero();
-    _Pragma("GCC unroll 2") for (int64_t t = 0; t < d; t++)
+    _Pragma("GCC unroll 2") for (int64_t t = 0; t < args->d; t++, panel += width, vrows_step(&query, rows, 1))
     {
         vf k[DOT_VECTORS];
-        _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
-            k[v] = vload(panel + t * width + v * VLANES);
+        _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++) k[v] = vload(panel + v * VLANES);
         _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)
         {
-            const vf x = vbroadcast(q + i * ldq + t);
+            const vf x = vbroadcast(vrows_at(&query, i, 0));
             _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
                 sum[i][v] = vfma(x, k[v], sum[i][v]);
         }
@@ -44,7 +44,8 @@ VINLINE void dot_tile(const struct attune_score_dot_args *args, const float *q, 
 
 #define DOT_EDGE(count)                                                                            \
     case count:                                                                                    \
-        if (count < rows) dot_tile(args, q, panel, s, count < rows ? count : 1, vectors, NULL);          \
+        if (count < rows)                                                                          \
+            dot_tile(args, q, panel, s, count < rows ? count : 1, vectors, vectors * VLANES, NULL); \
         break;
 
 /* The rows that do not fill a tile, each count with its own constant. */

@@ -10,12 +10,13 @@
 /* Panels outside, rows inside: a panel stays in L1 while every row of the strip passes it. */
 VINLINE void score_dot(const struct attune_score_dot_args *args, const int rows, const int vectors)
 {
-    const int64_t width = vectors * VLANES;
+    const int width = vectors * VLANES;
     for (int64_t j = 0; j < args->n; j += width) {
         const float *panel = args->k + j * args->d;
         int64_t i = 0;
         for (; i + rows <= args->m; i += rows)
-            dot_tile(args, args->q + i * args->ldq, panel, args->s + i * args->lds + j, rows, vectors, NULL);
+            dot_tile(args, args->q + i * args->ldq, panel, args->s + i * args->lds + j, rows, vectors,
+                     width, NULL);
         dot_edge(args, args->q + i * args->ldq, panel, args->s + i * args->lds + j, args->m - i, rows,
                  vectors);
     }

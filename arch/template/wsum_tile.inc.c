@@ -8,6 +8,7 @@
 #define ATTUNE_ARCH_TEMPLATE_WSUM_TILE
 
 #include "arch/kernels.h"
+#include "arch/simd/rows.h"
 #include "arch/template/softmax_rows.inc.c"
 
 enum { WSUM_ROWS = 12, WSUM_VECTORS = 8, WSUM_STRETCH = 8, WSUM_SLOTS = 4 };
@@ -25,20 +26,18 @@ VINLINE vf wsum_load(const float *at, int64_t columns, const int masked)
     return masked ? vload_tail(at, columns) : vload(at);
 }
 
-/* One key's value, weighted, onto the sums of a tile. */
-VINLINE void wsum_key(const struct attune_wsum_args *args, const struct wsum_tile *tile, int64_t j,
+/* One key's value, weighted, onto the sums of a tile; key j of the weights. */
+VINLINE void wsum_key(const struct vrows *weight, const float *v, int64_t j, int64_t columns,
                       const int rows, const int vectors, const int masked,
                       vf sum[WSUM_ROWS][WSUM_VECTORS])
 {
     vf value[WSUM_VECTORS];
     _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
-        value[c] = wsum_load(tile->v + j * args->ldv + c * VLANES, tile->columns,
-                             masked && c == vectors - 1);
+        value[c] = wsum_load(v + c * VLANES, columns, masked && c == vectors - 1);
     _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
     {
-        const vf weight = vbroadcast(tile->p + i * args->ldp + j);
-        _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
-            sum[i][c] = vfma(weight, value[c], sum[i][c]);
+        const vf p = vbroadcast(vrows_at(weight, i, j));
+        _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++) sum[i][c] = vfma(p, value[c], sum[i][c]);
     }
 }
 
@@ -49,7 +48,7 @@ VINLINE void wsum_tile(const struct attune_wsum_args *args, const struct wsum_ti
                        const int rows, const int vectors, const int masked,
                        struct softmax_rider *rider)
 {
-    const int64_t ldo = args->ldo, n = args->n, columns = tile->columns;
+    const int64_t ldo = args->ldo, ldv = args->ldv, n = args->n, columns = tile->columns;
     const int last = vectors - 1;
     vf sum[WSUM_ROWS][WSUM_VECTORS];
     _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
@@ -58,18 +57,21 @@ VINLINE void wsum_tile(const struct attune_wsum_args *args, const struct wsum_ti
         _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++) sum[i][c] = vmul(
             alpha, wsum_load(tile->o + i * ldo + c * VLANES, columns, masked && c == last));
     }
+    struct vrows weight = vrows_open(tile->p, args->ldp, rows);
+    const float *v = tile->v;
     int64_t j = 0;
     if (rider)
-        for (; j + WSUM_STRETCH <= n; j += WSUM_STRETCH) {
+        for (; j + WSUM_STRETCH <= n; j += WSUM_STRETCH, vrows_step(&weight, rows, WSUM_STRETCH)) {
             _Pragma("GCC unroll 4") for (int slot = 0; slot < WSUM_SLOTS; slot++)
             {
-                _Pragma("GCC unroll 8") for (int k = 0; k < WSUM_STRETCH / WSUM_SLOTS; k++)
-                    wsum_key(args, tile, j + slot * (WSUM_STRETCH / WSUM_SLOTS) + k, rows, vectors,
+                _Pragma("GCC unroll 8") for (int k = 0; k < WSUM_STRETCH / WSUM_SLOTS; k++, v += ldv)
+                    wsum_key(&weight, v, slot * (WSUM_STRETCH / WSUM_SLOTS) + k, columns, rows, vectors,
                              masked, sum);
                 if (rider->slots > wsum_slot_order[slot]) softmax_ride(rider);
             }
         }
-    _Pragma("GCC unroll 2") for (; j < n; j++) wsum_key(args, tile, j, rows, vectors, masked, sum);
+    _Pragma("GCC unroll 2") for (; j < n; j++, v += ldv, vrows_step(&weight, rows, 1))
+        wsum_key(&weight, v, 0, columns, rows, vectors, masked, sum);
     _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
         _Pragma("GCC unroll 8") for (int c = 0; c < vectors; c++)
         {

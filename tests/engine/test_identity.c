@@ -160,6 +160,37 @@ Test(identity, outputs_asked_for, .timeout = 300)
     attune_context_release(context);
 }
 
+/* Where rows may attend few of the keys the fused kernel leaves out what the three alone compute and mask:
+ * whoever asks for the alignments gets these. Windows that begin and end at every lane of a vector. */
+Test(identity, alignments_asked_for_with_limits, .timeout = 300)
+{
+    struct attune_context *context = create_context(1);
+    const int64_t shape[] = {1, 1, 200, 24};
+    for (int64_t window = 1; window < 70; window++) {
+        struct box box;
+        struct box_result shown, fused;
+        box_create(&box, ATTUNE_SELF, (uint64_t)window);
+        box_input(&box, ATTUNE_IN_Q, ATTUNE_F32, 2, 4, shape);
+        box_input(&box, ATTUNE_IN_K, ATTUNE_F32, 1, 4, shape);
+        box_input(&box, ATTUNE_IN_V, ATTUNE_F32, 1, 4, shape);
+        box.problem.causal = window % 3 ? ATTUNE_TOP_LEFT : ATTUNE_CAUSAL_NONE;
+        box.problem.has_window_left = 1;
+        box.problem.window_left = window;
+        box.problem.has_window_right = box.problem.causal == ATTUNE_CAUSAL_NONE;
+        box.problem.window_right = box.problem.has_window_right ? window / 2 : -1;
+        box_output(&box, ATTUNE_OUT_OUT);
+        box_output(&box, ATTUNE_OUT_LSE);
+        run(&box, context, &fused);
+        box_output(&box, ATTUNE_OUT_ALIGNMENTS);
+        run(&box, context, &shown);
+        expect_same(&box, &fused, &shown, "alignments", (uint64_t)window);
+        box_result_free(&fused);
+        box_result_free(&shown);
+        box_destroy(&box);
+    }
+    attune_context_release(context);
+}
+
 Test(identity, nan_behind_the_lengths, .timeout = 300)
 {
     struct attune_context *context = create_context(2);
