@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int rounded_up(long long quota, long long period)
@@ -119,15 +120,17 @@ static int quota_of_line(char *line, const char *mount)
 
 int attune_quota_cpus(const char *membership, const char *mount)
 {
-    char line[PATH_MAX];
+    char *line = NULL;
+    size_t room = 0;
     int cpus = 0;
     FILE *file = fopen(membership, "re");
     if (file == NULL) {
         return 0;
     }
-    while (fgets(line, sizeof line, file) != NULL) {
+    while (getline(&line, &room, file) > 0) {
         cpus = smaller(cpus, quota_of_line(line, mount));
     }
+    free(line);
     fclose(file);
     return cpus;
 }

@@ -112,12 +112,13 @@ static enum attune_status measure(struct session *session, const struct attune_t
     struct attune_binding *binding = key->tier == ATTUNE_KEY_CORE
                                          ? attune_context_enter_kind(context, request->kind)
                                          : NULL;
+    int starved = 0;
     if (status == ATTUNE_OK && key->tier == ATTUNE_KEY_CORE)
-        attune_tune_core(&bench, &request->asked, timed.rows, effort, date, tuned);
+        starved = attune_tune_core(&bench, &request->asked, timed.rows, effort, date, tuned) != 0;
     else if (status == ATTUNE_OK)
-        attune_tune_parallel(&bench, key, effort, date, tuned);
+        starved = attune_tune_parallel(&bench, key, effort, date, tuned) != 0;
     attune_topology_leave(binding);
-    if (timed.starved)
+    if (starved || timed.starved)
         status = attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory to try the candidates of a key");
     attune_tune_case_close(&timed);
     attune_context_release(context);

@@ -175,17 +175,23 @@ int attune_bench_add_folder(struct attune_bench *bench, const struct attune_usag
     return code;
 }
 
+/* That a spec of a list is none is said with its line. */
+static int check_spec(const struct attune_usage *usage, const char *path, int line, const char *spec)
+{
+    struct attune_trouble trouble;
+    struct attune_problem problem;
+    const int code = attune_spec_parse(spec, &problem, &trouble);
+    return code ? attune_options_wrong(usage, "--from %.100s: line %d: %.150s", path, line, trouble.text) : 0;
+}
+
 /* A name or pattern of the suite, or a spec. */
 static int add_item(struct attune_bench *bench, const struct attune_usage *usage, const char *path, int line,
                     const char *item)
 {
-    struct attune_trouble trouble;
-    struct attune_problem problem;
     if (strpbrk(item, "=") == NULL && strpbrk(item, "*?[/"))
         return attune_bench_add_suite(bench, usage, ATTUNE_TIER_FULL, item);
-    const int code = attune_spec_parse(item, &problem, &trouble);
-    return code ? attune_options_wrong(usage, "--from %.100s: line %d: %.150s", path, line, trouble.text)
-                : attune_bench_add_spec(bench, usage, item);
+    const int code = check_spec(usage, path, line, item);
+    return code ? code : attune_bench_add_spec(bench, usage, item);
 }
 
 int attune_bench_add_list(struct attune_bench *bench, const struct attune_usage *usage,
