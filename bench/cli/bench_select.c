@@ -14,9 +14,16 @@
 
 enum { MAX_CASES = 4096 };
 
+/* What a case is before it is opened. */
+struct named {
+    const char *name, *family, *spec;
+    enum attune_bench_source source;
+    const struct attune_kernel *kernel;
+};
+
 /* Adds a case, whose texts are copied. Two cases of one name are one. */
 static int add_case(struct attune_bench *bench, const struct attune_usage *usage,
-                    const struct attune_bench_case *like)
+                    const struct named *like)
 {
     for (int i = 0; i < bench->case_count; i++)
         if (strcmp(bench->cases[i].name, like->name) == 0)
@@ -29,29 +36,28 @@ static int add_case(struct attune_bench *bench, const struct attune_usage *usage
         return attune_options_wrong(usage, "no memory for the list of cases");
     bench->cases = larger;
     struct attune_bench_case *one = &larger[bench->case_count];
-    *one = *like;
+    memset(one, 0, sizeof *one);
     one->name = strdup(like->name);
     one->family = strdup(like->family);
     one->spec = strdup(like->spec);
+    one->source = like->source;
+    one->kernel = like->kernel;
     bench->case_count++;
     return one->name && one->family && one->spec
                ? 0
                : attune_options_wrong(usage, "no memory for the list of cases");
 }
 
-#define TEXT(text) ((char *)(uintptr_t)(text)) /* copied before it is kept */
-
 int attune_bench_add_spec(struct attune_bench *bench, const struct attune_usage *usage,
                           const char *spec)
 {
+    const struct named one = {.name = spec, .family = "spec", .spec = spec, .source = ATTUNE_BENCH_SPEC};
+    const int before = bench->case_count, code = add_case(bench, usage, &one);
     struct attune_trouble trouble;
-    struct attune_bench_case one = {.name = TEXT(spec),
-                                    .family = TEXT("spec"),
-                                    .spec = TEXT(spec),
-                                    .source = ATTUNE_BENCH_SPEC};
-    if (attune_bench_describe_case(&one, &trouble))
+    if (code == 0 && bench->case_count > before &&
+        attune_bench_describe_case(&bench->cases[before], &trouble))
         return attune_trouble_report(&trouble, "bench", spec);
-    return add_case(bench, usage, &one);
+    return code;
 }
 
 int attune_bench_add_suite(struct attune_bench *bench, const struct attune_usage *usage,
@@ -62,10 +68,10 @@ int attune_bench_add_suite(struct attune_bench *bench, const struct attune_usage
         const struct attune_suite_case *of = attune_suite_at(i);
         if (of->tier > tier || (pattern && !attune_suite_match(pattern, of->name)))
             continue;
-        const struct attune_bench_case one = {.name = TEXT(of->name),
-                                              .family = TEXT(of->family),
-                                              .spec = TEXT(of->spec),
-                                              .source = ATTUNE_BENCH_SPEC};
+        const struct named one = {.name = of->name,
+                                  .family = of->family,
+                                  .spec = of->spec,
+                                  .source = ATTUNE_BENCH_SPEC};
         code = add_case(bench, usage, &one);
         found = 1;
     }
@@ -92,11 +98,11 @@ int attune_bench_add_kernels(struct attune_bench *bench, const struct attune_usa
         if (timed == 0)
             continue;
         snprintf(name, sizeof name, "kernel/%s", kernel->name);
-        const struct attune_bench_case one = {.name = name,
-                                              .family = TEXT("kernel"),
-                                              .spec = TEXT("kernel"),
-                                              .source = ATTUNE_BENCH_KERNEL,
-                                              .kernel = kernel};
+        const struct named one = {.name = name,
+                                  .family = "kernel",
+                                  .spec = "kernel",
+                                  .source = ATTUNE_BENCH_KERNEL,
+                                  .kernel = kernel};
         code = add_case(bench, usage, &one);
         found = 1;
     }
@@ -133,10 +139,10 @@ static int add_file(struct attune_bench *bench, const struct attune_usage *usage
     int code = 0;
     if (is_problem(path)) {
         const char *slash = strrchr(path, '/');
-        const struct attune_bench_case one = {.name = slash ? TEXT(slash + 1) : path,
-                                              .family = TEXT("data"),
-                                              .spec = path,
-                                              .source = ATTUNE_BENCH_FILE};
+        const struct named one = {.name = slash ? slash + 1 : path,
+                                  .family = "data",
+                                  .spec = path,
+                                  .source = ATTUNE_BENCH_FILE};
         code = add_case(bench, usage, &one);
     } else if (bench->left_outs < ATTUNE_BENCH_LEFT_OUT) {
         bench->left_out[bench->left_outs++] = path;
