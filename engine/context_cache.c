@@ -78,6 +78,16 @@ int attune_context_save_cache(struct attune_context *context, struct attune_faul
     return written;
 }
 
+int attune_context_claim(const struct attune_context *context, struct attune_claim *claim, long *holder)
+{
+    int flags;
+    char *path = attune_cache_write_path(&context->cache_setup, &flags, NULL);
+    *claim = (struct attune_claim){-1, NULL};
+    const int code = path != NULL ? attune_claim_take(claim, path, holder) : 0;
+    free(path);
+    return code;
+}
+
 void attune_context_close_cache(struct attune_context *context)
 {
     struct attune_missed missed;
