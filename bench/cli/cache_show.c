@@ -79,7 +79,7 @@ void attune_cache_choice_text(const struct attune_choice *choice, FILE *file)
         int32_t value;
     } knobs[] = {{"strip", choice->strip},       {"q_block", choice->q_block},
                  {"kv_block", choice->kv_block}, {"kv_split", choice->kv_split},
-                 {"prefetch", choice->prefetch}, {"threads", choice->threads}};
+                 {"threads", choice->threads}};
     static const char *const schedules[] = {"", "even", "claimed", "weighted"};
     for (int i = 0; i < ATTUNE_OP_COUNT; i++)
         if (choice->kernel[i] != NULL)
@@ -152,14 +152,14 @@ json_t *attune_cache_choice_json(const struct attune_choice *choice)
     for (int i = 0; i < ATTUNE_OP_COUNT; i++)
         if (choice->kernel[i] != NULL)
             json_array_append_new(kernels, json_string(choice->kernel[i]->name));
-    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:i, s:I, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i}",
+    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:i, s:I, s:o, s:i, s:i, s:i, s:i, s:i, s:i}",
                      "verdict", choice->verdict == ATTUNE_VERDICT_TIE ? "tie" : "win", "speedup",
                      choice->speedup / 1e3, "low", choice->low / 1e3, "high", choice->high / 1e3,
                      "noise", choice->noise / 1e3, "effort", (int)choice->effort, "date",
                      (json_int_t)choice->date, "kernels", kernels, "strip", (int)choice->strip,
                      "q_block", (int)choice->q_block, "kv_block", (int)choice->kv_block, "kv_split",
-                     (int)choice->kv_split, "prefetch", (int)choice->prefetch, "threads",
-                     (int)choice->threads, "schedule", (int)choice->schedule);
+                     (int)choice->kv_split, "threads", (int)choice->threads, "schedule",
+                     (int)choice->schedule);
 }
 
 static json_t *row_json(const struct attune_cache_row *row)
