@@ -16,6 +16,7 @@
 #include "bench/cli/progress.h"
 #include "bench/explain.h"
 #include "bench/machine.h"
+#include "bench/text.h"
 #include "engine/context.h"
 
 /* Fewer where samples are so short that rounds of the probes would take most of the time. */
@@ -415,8 +416,11 @@ int attune_bench_run(struct attune_bench *bench)
     if (code)
         session.worst = attune_trouble_report(&trouble, "bench", bench->output);
     fflush(stdout);
-    for (int i = 0; i < bench->left_outs; i++)
-        fprintf(stderr, "left out, as it holds no problem: %s\n", bench->left_out[i]);
+    for (int i = 0; i < bench->left_outs; i++) {
+        fputs("left out, as it holds no problem: ", stderr);
+        attune_text_print(bench->left_out[i], stderr);
+        fputc('\n', stderr);
+    }
     attune_machine_free(&session.machine);
     free(session.trials);
     free(session.entries);

@@ -11,6 +11,8 @@
 #include "bench/cli/bench.h"
 #include "bench/cli/spec.h"
 #include "bench/cli/spec_list.h"
+#include "bench/text.h"
+#include "tuner/text.h"
 
 enum { MAX_CASES = 4096 };
 
@@ -43,6 +45,8 @@ static int add_case(struct attune_bench *bench, const struct attune_usage *usage
     one->source = like->source;
     one->kernel = like->kernel;
     bench->case_count++;
+    if (one->name)
+        attune_text_make_plain(one->name); /* it may be a file's */
     return one->name && one->family && one->spec
                ? 0
                : attune_options_wrong(usage, "no memory for the list of cases");
@@ -227,8 +231,10 @@ void attune_bench_print_list(const struct attune_bench *bench)
     for (int i = 0; i < bench->case_count; i++) {
         const struct attune_bench_case *one = &bench->cases[i];
         const struct attune_suite_case *of = attune_suite_find(one->name);
-        (void)printf("%-*s  %-13s  %-8s  %s\n", (int)width, one->name, one->family,
-                     of ? attune_tier_word(of->tier) : "", one->spec);
+        (void)printf("%-*s  %-13s  %-8s  ", (int)width, one->name, one->family,
+                     of ? attune_tier_word(of->tier) : "");
+        attune_text_print(one->spec, stdout);
+        (void)putchar('\n');
     }
 }
 

@@ -15,6 +15,7 @@
 #include "bench/cli/json.h"
 #include "bench/cli/live_side.h"
 #include "bench/cli/progress.h"
+#include "bench/text.h"
 #include "tuner/statistics.h"
 
 enum { LAUNCHES_MOST = 99, BLOCKS_MOST = 256, LEAST_BLOCKS = 3, LEAST_LAUNCHES = 6 };
@@ -237,8 +238,12 @@ static int tell_table(const struct match *match, struct attune_live_outcome *out
         attune_grid_add(&grid, "%.3f .. %.3f", ratio.low, ratio.high);
         attune_grid_add(&grid, "%s", attune_difference_word(ratio.verdict));
     }
-    (void)printf("A: %s\nB: %s\n%s thread%s, %d launches, twice as many where that decides nothing\n\n",
-                 live->side[0], live->side[1], live->threads,
+    for (int which = 0; which < 2; which++) {
+        (void)printf("%c: ", 'A' + which);
+        attune_text_print(live->side[which], stdout);
+        (void)putchar('\n');
+    }
+    (void)printf("%s thread%s, %d launches, twice as many where that decides nothing\n\n", live->threads,
                  strcmp(live->threads, "1") == 0 ? "" : "s", live->launches);
     const int whole = attune_grid_print(&grid, stdout);
     (void)printf("\nB is faster in %d, slower in %d, no difference above %g %% in %d of %d cases.\n",
