@@ -60,7 +60,7 @@ while read -r line; do
 done <<END
 run $problem --check --threads 3 -o $folder/result
 run $problem --check --json
-bench --spec $spec --seconds 0.001 --explain --landscape -o $folder/results
+bench --spec $spec --threads 1 --seconds 0.001 --explain --landscape -o $folder/results
 bench --kernel weights_scalar_* --seconds 0.001
 bench --list
 compare $results.jsonl $folder/results
@@ -70,7 +70,7 @@ report $results.jsonl $results-peers.jsonl $folder/results --picture $problem -o
 report $results-peers.jsonl --markdown
 report $results-peers.jsonl --figure
 report $results.jsonl --machine $folder/results -o $folder/page
-tune --quick --force --budget 1 --spec $spec
+tune --quick --force --threads 1 --budget 1 --spec $spec
 tune --dry-run
 selftest
 cache list
