@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int rounded_up(long long quota, long long period)
@@ -62,14 +63,19 @@ static int smaller(int a, int b)
 /* From the group up to the mount's root. Inside a container the path is often the host's and names
  * nothing here, while the container's own group is mounted as the root: so a folder that is not
  * there is passed over, and the root is always looked at. */
-static int quota_upwards(const char *mount, const char *group, int (*quota)(const char *folder))
+static int quota_upwards(const char *mount, const char *hierarchy, const char *group,
+                         int (*quota)(const char *folder))
 {
     char folder[PATH_MAX];
     int cpus = 0;
-    if (snprintf(folder, sizeof folder, "%s%s", mount, group) >= (int)sizeof folder) {
-        return quota(mount);
+    const int root = snprintf(folder, sizeof folder, "%s%s", mount, hierarchy);
+    if (root >= (int)sizeof folder) {
+        return 0;
     }
-    for (char *end = folder + strlen(folder); end != NULL && end >= folder + strlen(mount);
+    if (snprintf(folder + root, sizeof folder - (size_t)root, "%s", group) >= (int)sizeof folder - root) {
+        folder[root] = '\0';
+    }
+    for (char *end = folder + strlen(folder); end != NULL && end >= folder + root;
          end = strrchr(folder, '/')) {
         *end = '\0';
         cpus = smaller(cpus, quota(folder));
@@ -93,7 +99,6 @@ static int names_cpu(const char *controllers)
 /* A line "hierarchy:controllers:group"; v2's names no controllers. */
 static int quota_of_line(char *line, const char *mount)
 {
-    char folder[PATH_MAX];
     char *controllers = strchr(line, ':');
     char *group = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
     int cpus = 0;
@@ -104,30 +109,31 @@ static int quota_of_line(char *line, const char *mount)
     *group++ = '\0';
     group[strcspn(group, "\n")] = '\0';
     if (*controllers == '\0') {
-        snprintf(folder, sizeof folder, "%s/unified", mount); /* beside v1's in a hybrid set-up */
-        cpus = quota_upwards(mount, group, quota_v2);
-        return smaller(cpus, quota_upwards(folder, group, quota_v2));
+        cpus = quota_upwards(mount, "", group, quota_v2);
+        /* beside v1's in a hybrid set-up */
+        return smaller(cpus, quota_upwards(mount, "/unified", group, quota_v2));
     }
     if (names_cpu(controllers)) {
-        snprintf(folder, sizeof folder, "%s/cpu", mount);
-        cpus = quota_upwards(folder, group, quota_v1);
-        snprintf(folder, sizeof folder, "%s/%s", mount, controllers);
-        cpus = smaller(cpus, quota_upwards(folder, group, quota_v1));
+        cpus = quota_upwards(mount, "/cpu", group, quota_v1);
+        *--controllers = '/'; /* over the colon */
+        cpus = smaller(cpus, quota_upwards(mount, controllers, group, quota_v1));
     }
     return cpus;
 }
 
 int attune_quota_cpus(const char *membership, const char *mount)
 {
-    char line[PATH_MAX];
+    char *line = NULL;
+    size_t room = 0;
     int cpus = 0;
     FILE *file = fopen(membership, "re");
     if (file == NULL) {
         return 0;
     }
-    while (fgets(line, sizeof line, file) != NULL) {
+    while (getline(&line, &room, file) > 0) {
         cpus = smaller(cpus, quota_of_line(line, mount));
     }
+    free(line);
     fclose(file);
     return cpus;
 }

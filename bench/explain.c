@@ -28,6 +28,7 @@ static struct {
     uint64_t cost; /* of reading the counter twice */
     atomic_int threads;
     struct tally tally[THREADS_MOST];
+    struct attune_plan core, wrapped, unfused; /* too large for a stack */
 } state;
 
 static _Thread_local int slot = -1;
@@ -171,20 +172,19 @@ static void copy_plan(struct attune_plan *copy, const struct attune_plan *plan)
 void attune_explain(const struct attune_runner *runner, double seconds, struct attune_pairs *parts,
                     struct attune_pairs *apart)
 {
-    struct attune_plan core, wrapped, unfused;
-    copy_plan(&core, runner->plan);
-    drop_steps(&core, runner->plan);
-    copy_plan(&wrapped, &core);
+    copy_plan(&state.core, runner->plan);
+    drop_steps(&state.core, runner->plan);
+    copy_plan(&state.wrapped, &state.core);
     find_cost();
-    wrap_kernels(&wrapped.kernel);
+    wrap_kernels(&state.wrapped.kernel);
     /* A plan's memory suffices for the three kernels that its fused one stands in for. */
-    copy_plan(&unfused, &wrapped);
-    unfused.kernel.tile = NULL;
+    copy_plan(&state.unfused, &state.wrapped);
+    state.unfused.kernel.tile = NULL;
     const int fused = runner->plan->kernel.tile != NULL;
     struct trial trials[TRIALS] = {[WHOLE] = {.plan = runner->plan, .seconds = INFINITY},
-                                   [CORE] = {.plan = &core, .seconds = INFINITY},
-                                   [WRAPPED] = {.plan = &wrapped, .seconds = INFINITY},
-                                   [UNFUSED] = {.plan = &unfused, .seconds = INFINITY}};
+                                   [CORE] = {.plan = &state.core, .seconds = INFINITY},
+                                   [WRAPPED] = {.plan = &state.wrapped, .seconds = INFINITY},
+                                   [UNFUSED] = {.plan = &state.unfused, .seconds = INFINITY}};
     const double until = attune_clock_seconds() + seconds;
     for (int run = 0; run < LEAST_RUNS || attune_clock_seconds() < until; run++)
         for (int i = 0; i < TRIALS - !fused; i++)

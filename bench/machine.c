@@ -13,6 +13,7 @@
 #include "arch/cpu.h"
 #include "attune_build.h"
 #include "bench/machine_system.h"
+#include "bench/text.h"
 
 json_t *attune_machine_features(uint32_t features)
 {
@@ -74,10 +75,8 @@ static json_t *libraries_json(void)
 static json_t *command_json(const struct attune_machine_request *request)
 {
     json_t *list = json_array();
-    for (int i = 0; i < request->argc; i++) {
-        json_t *word = json_string(request->argv[i]); /* NULL where it is no UTF-8 */
-        json_array_append_new(list, word ? word : json_string("?"));
-    }
+    for (int i = 0; i < request->argc; i++)
+        json_array_append_new(list, attune_text_json(request->argv[i]));
     return list;
 }
 
@@ -88,7 +87,7 @@ static json_t *environment_json(void)
         "OMP_PLACES",     "OMP_PROC_BIND", "GOMP_CPU_AFFINITY"};
     json_t *object = json_object();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        json_t *value = getenv(names[i]) ? json_string(getenv(names[i])) : NULL;
+        json_t *value = getenv(names[i]) ? attune_text_json(getenv(names[i])) : NULL;
         if (value)
             json_object_set_new(object, names[i], value);
     }

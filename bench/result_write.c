@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bench/result_fields.h"
+#include "bench/text.h"
 
 #define ROW(kind, member, field_name, field_type, field_required)                                  \
     {.name = field_name,                                                                           \
@@ -159,7 +160,7 @@ static json_t *field_json(const struct attune_field *field, const char *line)
     switch (field->type) {
     case ATTUNE_FIELD_TEXT: {
         const char *text = *(const char *const *)at;
-        return text ? json_string(text) : NULL;
+        return text ? attune_text_json(text) : NULL;
     }
     case ATTUNE_FIELD_NUMBER:
         return number_json(*(const double *)at);

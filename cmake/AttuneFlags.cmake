@@ -6,6 +6,8 @@ include(CheckLinkerFlag)
 
 set(ATTUNE_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Wvla -Wmissing-prototypes
   -Wstrict-prototypes $<$<BOOL:${ATTUNE_WERROR}>:-Werror>)
+# Callers may have 64 KiB of stack; tests/fault/odd.sh runs every command on so little.
+set(ATTUNE_FRAME_WARNING -Wframe-larger-than=16384)
 
 set(ATTUNE_HARDENING)
 foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection)
@@ -24,6 +26,7 @@ if(CMAKE_C_FLAGS MATCHES "-fsanitize=")
   # A sanitizer's runtime comes from the executable, and it intercepts what FORTIFY would replace.
   set(ATTUNE_NO_UNDEFINED)
   set(ATTUNE_HARDENING)
+  set(ATTUNE_FRAME_WARNING) # guarded variables take several times their room
   # Unrolled and checked at every access, kernels at -O3 take four times as long to compile.
   set(ATTUNE_KERNEL_SPEED -O1)
 endif()
@@ -33,7 +36,8 @@ function(attune_common_flags target)
   target_include_directories(${target} PRIVATE
     ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/engine/include)
   target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
-  target_compile_options(${target} PRIVATE ${ATTUNE_WARNINGS} -ffp-contract=off -fno-math-errno)
+  target_compile_options(${target} PRIVATE ${ATTUNE_WARNINGS} ${ATTUNE_FRAME_WARNING}
+    -ffp-contract=off -fno-math-errno)
 endfunction()
 
 function(attune_flags target)

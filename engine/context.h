@@ -12,6 +12,7 @@
 #include "attune/attune.h"
 #include "engine/threads.h"
 #include "tuner/cache_layers.h"
+#include "tuner/claim.h"
 
 enum attune_tune_mode {
     ATTUNE_TUNE_READ = 0, /* plans take what was tuned */
@@ -60,6 +61,8 @@ enum attune_status attune_context_open_cache(struct attune_context *context,
 int attune_context_save_cache(struct attune_context *context, struct attune_fault *fault);
 /* The same, as a status with its detail: where it is not ATTUNE_OK nothing could be kept. */
 enum attune_status attune_context_try_cache(struct attune_context *context);
+/* Claims this machine for measuring, as attune_claim_take() for the file that is written. */
+int attune_context_claim(const struct attune_context *context, struct attune_claim *claim, long *holder);
 /* Writes what was missed, in record mode, and releases. */
 void attune_context_close_cache(struct attune_context *context);
 /* A line for the caller's log, else standard error. */

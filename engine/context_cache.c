@@ -11,6 +11,14 @@
 
 #include "engine/context.h"
 #include "engine/status.h"
+#include "tuner/text.h"
+
+/* Names of files are in it. */
+static void say_plain(const struct attune_context *context, char *line)
+{
+    attune_text_make_plain(line);
+    attune_context_say(context, ATTUNE_LOG_WARNING, line);
+}
 
 /* A file that is there and does not serve is told to a caller that listens, and to nobody else. What comes
  * with a product is for many machines, and need not be for this one. */
@@ -27,7 +35,7 @@ static void tell_troubles(const struct attune_context *context)
         (void)snprintf(line, sizeof line, "tuned choices, %s%s%.200s: %.200s",
                        attune_layer_word(source->layer), source->path != NULL ? " file " : "",
                        source->path != NULL ? source->path : "", source->why);
-        attune_context_say(context, ATTUNE_LOG_WARNING, line);
+        say_plain(context, line);
     }
 }
 
@@ -78,6 +86,16 @@ int attune_context_save_cache(struct attune_context *context, struct attune_faul
     return written;
 }
 
+int attune_context_claim(const struct attune_context *context, struct attune_claim *claim, long *holder)
+{
+    int flags;
+    char *path = attune_cache_write_path(&context->cache_setup, &flags, NULL);
+    *claim = (struct attune_claim){-1, NULL};
+    const int code = path != NULL ? attune_claim_take(claim, path, holder) : 0;
+    free(path);
+    return code;
+}
+
 void attune_context_close_cache(struct attune_context *context)
 {
     struct attune_missed missed;
@@ -88,7 +106,7 @@ void attune_context_close_cache(struct attune_context *context)
     if (context->tune == ATTUNE_TUNE_RECORD && context->owner == getpid() &&
         attune_cache_missed_at(context->cache, 0, &missed) &&
         attune_context_save_cache(context, &fault) < 0)
-        attune_context_say(context, ATTUNE_LOG_WARNING, fault.text);
+        say_plain(context, fault.text);
     attune_cache_sources_free(&context->cache_sources);
     attune_cache_release(context->cache);
     free((void *)(uintptr_t)context->cache_setup.explicit_path);

@@ -5,6 +5,7 @@
  */
 #include "engine/tune.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -19,6 +20,7 @@ struct session {
     struct attune_context *context;
     const struct attune_tune_options *options;
     struct attune_tune_jobs jobs;
+    struct attune_claim claim; /* that this process measures now */
     double begun; /* seconds */
     int32_t index, entered, known, noisy;
     int stop; /* the callback said so */
@@ -112,12 +114,13 @@ static enum attune_status measure(struct session *session, const struct attune_t
     struct attune_binding *binding = key->tier == ATTUNE_KEY_CORE
                                          ? attune_context_enter_kind(context, request->kind)
                                          : NULL;
+    int starved = 0;
     if (status == ATTUNE_OK && key->tier == ATTUNE_KEY_CORE)
-        attune_tune_core(&bench, &request->asked, timed.rows, effort, date, tuned);
+        starved = attune_tune_core(&bench, &request->asked, timed.rows, effort, date, tuned) != 0;
     else if (status == ATTUNE_OK)
-        attune_tune_parallel(&bench, key, effort, date, tuned);
+        starved = attune_tune_parallel(&bench, key, effort, date, tuned) != 0;
     attune_topology_leave(binding);
-    if (timed.starved)
+    if (starved || timed.starved)
         status = attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory to try the candidates of a key");
     attune_tune_case_close(&timed);
     attune_context_release(context);
@@ -171,6 +174,29 @@ static int is_known(const struct session *session, const struct attune_tune_requ
            attune_choice_check(&request->asked.key, &entry->choice, request->asked.features, NULL) ==
                0 &&
            attune_cache_barred_in(session->context->cache, &entry->choice) == NULL;
+}
+
+static int is_all_known(const struct session *session)
+{
+    for (int32_t i = 0; i < session->jobs.count; i++)
+        if (!is_known(session, &session->jobs.job[i].request))
+            return 0;
+    return 1;
+}
+
+/* Two that measure would disturb each other. */
+static enum attune_status take_turn(struct session *session)
+{
+    long holder = 0;
+    char who[48] = "another process";
+    if (session->claim.fd >= 0 || is_all_known(session) ||
+        attune_context_claim(session->context, &session->claim, &holder) == 0 || session->options->force)
+        return ATTUNE_OK;
+    if (holder > 0)
+        (void)snprintf(who, sizeof who, "process %ld", holder);
+    return attune_fail(ATTUNE_ERROR_UNFIT,
+                       "%s is tuning on this machine, and each would measure the other: wait until it "
+                       "has ended, or force it", who);
 }
 
 static int out_of_time(const struct session *session)
@@ -245,6 +271,7 @@ enum attune_status attune_tune(struct attune_context *context, const struct attu
                                                  .effort = ATTUNE_TUNE_NORMAL};
     struct session session = {.context = context,
                               .options = options != NULL ? options : &defaults,
+                              .claim = {.fd = -1},
                               .begun = attune_clock_seconds()};
     attune_detail_clear();
     enum attune_status status = check_options(context, problems, count, session.options);
@@ -257,11 +284,17 @@ enum attune_status attune_tune(struct attune_context *context, const struct attu
     /* What could not be kept need not be measured. */
     if (status == ATTUNE_OK && !session.options->dry_run)
         status = attune_context_try_cache(context);
+    if (status == ATTUNE_OK && !session.options->dry_run)
+        status = take_turn(&session);
     if (status == ATTUNE_OK && !session.options->dry_run &&
         attune_selftest(context, note_kernel, &session) < 0)
         status = ATTUNE_ERROR_NO_MEMORY;
+    /* A kernel that was barred just now may have made a key unknown. */
+    if (status == ATTUNE_OK && !session.options->dry_run)
+        status = take_turn(&session);
     if (status == ATTUNE_OK)
         status = tune_all(&session);
+    attune_claim_drop(&session.claim);
     attune_tune_jobs_free(&session.jobs);
     return status;
 }

@@ -143,11 +143,33 @@ int attune_section_put(struct attune_section *section, const char *text, enum at
     return code;
 }
 
+/* The missed key that was asked for longest ago; 0: there is none. */
+static int forget_missed(struct attune_section *section)
+{
+    struct attune_missed missed;
+    size_t oldest = section->count;
+    int64_t date = INT64_MAX;
+    for (size_t i = 0; i < section->count; i++)
+        if (attune_line_missed(&section->lines[i], &missed, NULL) == 0 && missed.date < date) {
+            oldest = i;
+            date = missed.date;
+        }
+    if (oldest < section->count)
+        attune_section_remove(section, oldest);
+    return date < INT64_MAX;
+}
+
+int attune_section_enter(struct attune_section *section, const char *text, enum attune_merge merge)
+{
+    const int code = attune_section_put(section, text, merge);
+    return code == -2 && forget_missed(section) ? attune_section_put(section, text, merge) : code;
+}
+
 int attune_section_merge(struct attune_section *section, const struct attune_section *from)
 {
     int changed = 0;
     for (size_t i = 0; i < from->count; i++) {
-        const int code = attune_section_put(section, from->lines[i].text, ATTUNE_MERGE_BETTER);
+        const int code = attune_section_enter(section, from->lines[i].text, ATTUNE_MERGE_BETTER);
         if (code < 0)
             return code;
         changed += code;

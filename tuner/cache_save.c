@@ -44,7 +44,7 @@ struct putting {
 
 static int put_line(struct putting *putting, const char *text)
 {
-    const int code = attune_section_put(putting->section, text, ATTUNE_MERGE_REPLACE);
+    const int code = attune_section_enter(putting->section, text, ATTUNE_MERGE_REPLACE);
     if (putting->changed >= 0)
         putting->changed = code < 0 ? code : putting->changed + code;
     return code < 0;

@@ -78,7 +78,10 @@ enum attune_merge {
  * missed one of its key. Returns 1 where the section changed, 0 where not, -1 without memory, -2 where
  * the section is full. */
 int attune_section_put(struct attune_section *section, const char *text, enum attune_merge merge);
-/* All lines of `from`: the number that changed something, or -1 or -2. */
+/* The same for what is found now: where the section is full, the missed key that was asked for longest ago
+ * gives way. */
+int attune_section_enter(struct attune_section *section, const char *text, enum attune_merge merge);
+/* All lines of `from`, entered: the number that changed something, or -1 or -2. */
 int attune_section_merge(struct attune_section *section, const struct attune_section *from);
 void attune_section_remove(struct attune_section *section, size_t index);
 int attune_section_whole(const struct attune_section *section);

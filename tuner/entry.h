@@ -102,7 +102,6 @@ struct attune_choice {
     const struct attune_kernel *kernel[ATTUNE_OP_COUNT]; /* of tunable operations */
     int32_t strip, q_block, kv_block;
     int32_t kv_split; /* keys; ATTUNE_CHOICE_UNSPLIT: none */
-    int32_t prefetch; /* rows ahead, plus one; 0: the kernel's own */
     int32_t threads, schedule; /* parallel */
 
     int32_t verdict, effort;
@@ -116,7 +115,6 @@ struct attune_choice {
 #define ATTUNE_CHOICE_Q_BLOCK_MAX 1024
 #define ATTUNE_CHOICE_KV_BLOCK_MAX (32 * ATTUNE_KEY_STEP)
 #define ATTUNE_CHOICE_KV_SPLIT_MAX (1 << 24)
-#define ATTUNE_CHOICE_PREFETCH_MAX 64
 #define ATTUNE_CHOICE_RATIO_MAX 1000000 /* a thousandfold */
 #define ATTUNE_CHOICE_TEXT 1024         /* bytes that any choice's text fits in */
 

@@ -31,7 +31,6 @@ static const struct choice_field {
     {"q_block", AT(q_block), 1, NULL, 1, ATTUNE_CHOICE_Q_BLOCK_MAX},
     {"kv_block", AT(kv_block), 1, NULL, ATTUNE_KEY_STEP, ATTUNE_CHOICE_KV_BLOCK_MAX},
     {"kv_split", AT(kv_split), 1, NULL, ATTUNE_CHOICE_UNSPLIT, ATTUNE_CHOICE_KV_SPLIT_MAX},
-    {"prefetch", AT(prefetch), 1, NULL, 1, ATTUNE_CHOICE_PREFETCH_MAX},
     {"threads", AT(threads), 1, NULL, 1, ATTUNE_KEY_THREADS_MAX},
     {"schedule", AT(schedule), 1, schedule_words, 1, ATTUNE_SCHEDULE_WEIGHTED},
 #undef AT
@@ -296,8 +295,7 @@ static int check_tier(const struct attune_key *key, const struct attune_choice *
                       struct attune_fault *fault)
 {
     const int parallel = choice->threads != 0 || choice->schedule != 0;
-    int core = choice->strip || choice->q_block || choice->kv_block || choice->kv_split ||
-               choice->prefetch;
+    int core = choice->strip || choice->q_block || choice->kv_block || choice->kv_split;
     for (int i = 0; i < ATTUNE_OP_COUNT; i++)
         core |= choice->kernel[i] != NULL;
     if (choice->verdict == ATTUNE_VERDICT_TIE && (core || parallel))

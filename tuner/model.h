@@ -47,7 +47,7 @@ struct attune_model_problem {
 
 /* Fills what *choice leaves open: kernels of every tunable operation that the score uses, then tiles
  * that suit the score kernel. Returns the operation that no usable kernel is there for, or
- * ATTUNE_OP_COUNT. No knob of the core tier is then left open, but prefetch. */
+ * ATTUNE_OP_COUNT. No knob of the core tier is then left open. */
 enum attune_operation attune_model_complete(const struct attune_model_problem *problem,
                                             struct attune_choice *choice);
 /* The next kernel of an operation that a plan for the problem may take; as attune_kernel_next(). */

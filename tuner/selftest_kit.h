@@ -24,8 +24,12 @@ typedef void attune_check_fn(struct attune_check *check);
 int64_t attune_check_round_up(int64_t value, int64_t step);
 /* `count` floats, uniform in -spread .. spread; 0: untouched. */
 float *attune_check_floats(struct attune_check *check, int64_t count, float spread);
-/* `count` finite elements of the kernel's source type, and what they mean. */
-void attune_check_source(struct attune_check *check, int64_t count, void *src, double *value);
+/* `count` finite elements of the kernel's source type, aligned to 16 bytes, and what they mean. */
+struct attune_check_source {
+    const void *src;
+    const double *value;
+};
+struct attune_check_source attune_check_source(struct attune_check *check, int64_t count);
 /* Begins a case of the check: its memory is that of the case before. */
 void attune_check_begin(struct attune_check *check);
 /* got must be within `bound` of want; the same infinity; NaN never is. */

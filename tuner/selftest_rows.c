@@ -11,19 +11,12 @@
 
 enum { KEYS = 37, COLUMNS = 137, STRIDE = COLUMNS + 3 };
 
-/* Rows of the kernel's type. */
-struct rows {
-    _Alignas(16) char src[KEYS * STRIDE * sizeof(float)];
-    double value[KEYS * STRIDE];
-};
-
 static void score_case(struct attune_check *check, int64_t m, int64_t n, int64_t d, int scaled)
 {
     const struct attune_kernel *kernel = check->kernel;
     const int64_t lds = attune_check_round_up(n, ATTUNE_KEY_STEP);
-    struct rows k;
     attune_check_begin(check);
-    attune_check_source(check, KEYS * STRIDE, k.src, k.value);
+    const struct attune_check_source k = attune_check_source(check, KEYS * STRIDE);
     const float *q = attune_check_floats(check, m * d, 1);
     const float *scale = scaled ? attune_check_floats(check, n, 2) : NULL;
     float *s = attune_check_floats(check, m * lds, 0);
@@ -58,9 +51,8 @@ void attune_check_score_rows(struct attune_check *check)
 static void wsum_case(struct attune_check *check, int64_t m, int64_t n, int64_t e, int scaled)
 {
     const int64_t ldo = e + 3;
-    struct rows v;
     attune_check_begin(check);
-    attune_check_source(check, KEYS * STRIDE, v.src, v.value);
+    const struct attune_check_source v = attune_check_source(check, KEYS * STRIDE);
     const float *p = attune_check_floats(check, m * n, 1), *alpha = attune_check_floats(check, m, 1);
     const float *scale = scaled ? attune_check_floats(check, n, 2) : NULL;
     const float *before = attune_check_floats(check, m * ldo, 1);

@@ -20,9 +20,18 @@ static double half_value(uint16_t bits)
     return bits & 0x8000 ? -magnitude : magnitude;
 }
 
-void attune_check_source(struct attune_check *check, int64_t count, void *src, double *value)
+/* Floats of the check's memory that begin at a multiple of 16 bytes. */
+static void *take_aligned(struct attune_check *check, int64_t count)
+{
+    check->used = (check->used + 3) / 4 * 4;
+    return attune_check_floats(check, count, 0);
+}
+
+struct attune_check_source attune_check_source(struct attune_check *check, int64_t count)
 {
     const float *numbers = attune_check_floats(check, count, 1);
+    void *const src = take_aligned(check, count);
+    double *const value = take_aligned(check, 2 * count);
     for (int64_t i = 0; i < count; i++) {
         const uint16_t bits = (uint16_t)lrintf(32767 * (1 + numbers[i]));
         const uint32_t wide = (uint32_t)(bits & 0xbfff) << 16; /* a finite bfloat16 */
@@ -46,6 +55,7 @@ void attune_check_source(struct attune_check *check, int64_t count, void *src, d
             value[i] = (int8_t)(bits >> 8);
         }
     }
+    return (struct attune_check_source){src, value};
 }
 
 enum { PACKED_ROWS = 37, PACKED_COLUMNS = 21, PACKED_WIDTH = 16 };
@@ -61,22 +71,20 @@ static void check_packed(struct attune_check *check, float got, double value, co
 void attune_check_pack_keys(struct attune_check *check)
 {
     enum { D = PACKED_COLUMNS, D_PAD = D + 3, KEYS = 48 };
-    _Alignas(16) char src[PACKED_ROWS * D * sizeof(float)];
-    double value[PACKED_ROWS * D];
     for (int scaled = 0; scaled < 2; scaled++) {
         attune_check_begin(check);
-        attune_check_source(check, PACKED_ROWS * D, src, value);
+        const struct attune_check_source k = attune_check_source(check, PACKED_ROWS * D);
         const float *scale = scaled ? attune_check_floats(check, PACKED_ROWS, 2) : NULL;
         float *dst = attune_check_floats(check, KEYS * D_PAD, 0);
-        const struct attune_pack_keys_args args = {src, D, scale, 1, PACKED_ROWS, D, D_PAD, PACKED_WIDTH,
-                                                   dst};
+        const struct attune_pack_keys_args args = {k.src, D,     scale,        1,  PACKED_ROWS,
+                                                   D,     D_PAD, PACKED_WIDTH, dst};
         check->kernel->run.pack_keys(&args);
         for (int64_t j = 0; j < KEYS; j++)
             for (int64_t t = 0; t < D_PAD; t++) {
                 const int inside = j < PACKED_ROWS && t < D;
                 check_packed(check,
                              dst[(j / PACKED_WIDTH * D_PAD + t) * PACKED_WIDTH + j % PACKED_WIDTH],
-                             inside ? value[j * D + t] : 0, inside ? scale : NULL, j, t);
+                             inside ? k.value[j * D + t] : 0, inside ? scale : NULL, j, t);
             }
     }
 }
@@ -84,20 +92,18 @@ void attune_check_pack_keys(struct attune_check *check)
 void attune_check_pack_values(struct attune_check *check)
 {
     enum { E = PACKED_COLUMNS, PANELS = 2, STRIDE = PACKED_ROWS * PACKED_WIDTH };
-    _Alignas(16) char src[PACKED_ROWS * E * sizeof(float)];
-    double value[PACKED_ROWS * E];
     for (int scaled = 0; scaled < 2; scaled++) {
         attune_check_begin(check);
-        attune_check_source(check, PACKED_ROWS * E, src, value);
+        const struct attune_check_source v = attune_check_source(check, PACKED_ROWS * E);
         const float *scale = scaled ? attune_check_floats(check, PACKED_ROWS, 2) : NULL;
         float *dst = attune_check_floats(check, PANELS * STRIDE, 0);
-        const struct attune_pack_values_args args = {src,          E,      scale, 1, PACKED_ROWS, E,
+        const struct attune_pack_values_args args = {v.src,        E,      scale, 1, PACKED_ROWS, E,
                                                      PACKED_WIDTH, STRIDE, dst};
         check->kernel->run.pack_values(&args);
         for (int64_t j = 0; j < PACKED_ROWS; j++)
             for (int64_t c = 0; c < PANELS * PACKED_WIDTH; c++)
                 check_packed(check, dst[c / PACKED_WIDTH * STRIDE + j * PACKED_WIDTH + c % PACKED_WIDTH],
-                             c < E ? value[j * E + c] : 0, c < E ? scale : NULL, j, c);
+                             c < E ? v.value[j * E + c] : 0, c < E ? scale : NULL, j, c);
     }
 }
 

@@ -26,7 +26,7 @@ static int same_choice(const struct attune_choice *a, const struct attune_choice
 {
     return memcmp(a->kernel, b->kernel, sizeof a->kernel) == 0 && a->strip == b->strip &&
            a->q_block == b->q_block && a->kv_block == b->kv_block && a->kv_split == b->kv_split &&
-           a->prefetch == b->prefetch && a->threads == b->threads && a->schedule == b->schedule;
+           a->threads == b->threads && a->schedule == b->schedule;
 }
 
 /* Its number, or that of the one that is the same; -1: there is no room. */

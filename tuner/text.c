@@ -94,6 +94,20 @@ int attune_span_hex(struct attune_span span, uint32_t *value)
     return 1;
 }
 
+void attune_text_make_plain(char *text)
+{
+    unsigned char *const bytes = (unsigned char *)text;
+    int more = 0; /* bytes that the present UTF-8 character still takes */
+    for (size_t i = 0; bytes[i] != '\0'; i++) {
+        const unsigned char c = bytes[i];
+        const int continues = c >= 0x80 && c < 0xc0;
+        const int c1 = c >= 0x80 && c < 0xa0 && (more == 0 || bytes[i - 1] == 0xc2);
+        if (c < 0x20 || c == 0x7f || c1)
+            bytes[i] = '?';
+        more = continues ? more - (more > 0) : c < 0xc0 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+    }
+}
+
 void attune_text_append(char *text, size_t size, size_t *length, const char *format, ...)
 {
     const size_t left = *length < size ? size - *length : 0;

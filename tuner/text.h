@@ -28,6 +28,9 @@ int attune_span_integer(struct attune_span span, int64_t minimum, int64_t maximu
 /* Eight lower-case hexadecimal digits, and nothing else. */
 int attune_span_hex(struct attune_span span, uint32_t *value);
 
+/* Puts "?" for each byte of a text that could steer a terminal, whatever it takes characters to be. */
+void attune_text_make_plain(char *text);
+
 /* Appends like snprintf: *length counts what the whole text takes, whatever fits. */
 void attune_text_append(char *text, size_t size, size_t *length, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -7,6 +7,7 @@
 #include "tuner/tune_key.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tuner/text.h"
@@ -202,25 +203,33 @@ static void search(const struct attune_tune_bench *bench, const struct attune_mo
     tuned->best = space->choice[tuned->search.best >= 0 ? tuned->search.best : 0];
 }
 
-void attune_tune_core(const struct attune_tune_bench *bench,
-                      const struct attune_model_problem *problem, int64_t rows,
-                      enum attune_effort effort, int64_t date, struct attune_tuned *tuned)
+int attune_tune_core(const struct attune_tune_bench *bench,
+                     const struct attune_model_problem *problem, int64_t rows, enum attune_effort effort,
+                     int64_t date, struct attune_tuned *tuned)
 {
-    struct attune_space space;
+    struct attune_space *space = malloc(sizeof *space);
     memset(tuned, 0, sizeof *tuned);
-    attune_space_core(problem, rows, &space);
-    search(bench, problem, &space, effort, tuned);
-    enter(&space.choice[tuned->search.winner], 1, effort, date, tuned);
+    if (space == NULL)
+        return -1;
+    attune_space_core(problem, rows, space);
+    search(bench, problem, space, effort, tuned);
+    enter(&space->choice[tuned->search.winner], 1, effort, date, tuned);
+    free(space);
+    return 0;
 }
 
-void attune_tune_parallel(const struct attune_tune_bench *bench, const struct attune_key *key,
-                          enum attune_effort effort, int64_t date, struct attune_tuned *tuned)
+int attune_tune_parallel(const struct attune_tune_bench *bench, const struct attune_key *key,
+                         enum attune_effort effort, int64_t date, struct attune_tuned *tuned)
 {
-    struct attune_space space;
+    struct attune_space *space = malloc(sizeof *space);
     memset(tuned, 0, sizeof *tuned);
-    attune_space_parallel(key, &space);
-    search(bench, NULL, &space, effort, tuned);
-    enter(&space.choice[tuned->search.winner], 0, effort, date, tuned);
+    if (space == NULL)
+        return -1;
+    attune_space_parallel(key, space);
+    search(bench, NULL, space, effort, tuned);
+    enter(&space->choice[tuned->search.winner], 0, effort, date, tuned);
+    free(space);
+    return 0;
 }
 
 size_t attune_tuned_text(const struct attune_choice *choice, const struct attune_choice *other,

@@ -22,12 +22,13 @@ struct attune_tuned {
     int32_t failed; /* the default itself could not be made ready, or was wrong */
 };
 
-/* `rows` and `keys`: what is timed of the problem. `date` enters the choice. */
-void attune_tune_core(const struct attune_tune_bench *bench,
-                      const struct attune_model_problem *problem, int64_t rows,
-                      enum attune_effort effort, int64_t date, struct attune_tuned *tuned);
-void attune_tune_parallel(const struct attune_tune_bench *bench, const struct attune_key *key,
-                          enum attune_effort effort, int64_t date, struct attune_tuned *tuned);
+/* `rows` and `keys`: what is timed of the problem. `date` enters the choice. 0, or -1: no memory for the
+ * candidates. */
+int attune_tune_core(const struct attune_tune_bench *bench,
+                     const struct attune_model_problem *problem, int64_t rows, enum attune_effort effort,
+                     int64_t date, struct attune_tuned *tuned);
+int attune_tune_parallel(const struct attune_tune_bench *bench, const struct attune_key *key,
+                         enum attune_effort effort, int64_t date, struct attune_tuned *tuned);
 /* What a choice names, for people: "score_dot avx512_8x48, softmax avx512_u2, strip 8"; only what
  * differs from `other` where that is not NULL. Returns the full length. */
 size_t attune_tuned_text(const struct attune_choice *choice, const struct attune_choice *other,

@@ -16,6 +16,7 @@
 #include "bench/cli/progress.h"
 #include "bench/explain.h"
 #include "bench/machine.h"
+#include "bench/text.h"
 #include "engine/context.h"
 
 /* Fewer where samples are so short that rounds of the probes would take most of the time. */
@@ -32,6 +33,7 @@ static const double fill_rate = 5e8, first_run = 0.01;
 struct session {
     struct attune_bench *bench;
     struct attune_bench_trial *trials;
+    struct attune_entry **entries; /* of the batch */
     int count, done, worst;
     double start, round_seconds; /* of all probes */
     int batch_first, batch_count;
@@ -55,7 +57,8 @@ static int list_trials(struct session *session, struct attune_trouble *trouble)
     struct attune_bench *bench = session->bench;
     const size_t most = (size_t)bench->case_count * (size_t)bench->setting_count;
     session->trials = calloc(most + 1, sizeof *session->trials);
-    if (!session->trials)
+    session->entries = calloc(most + 1, sizeof(struct attune_entry *));
+    if (!session->trials || !session->entries)
         return attune_trouble_memory(trouble, "the list of trials");
     for (int i = 0; i < bench->case_count; i++)
         for (int j = 0; j < bench->setting_count; j++)
@@ -208,12 +211,11 @@ static void explain_trial(struct session *session, struct attune_bench_trial *tr
 /* Measures the trials of the batch that are open. */
 static void measure(struct session *session, double limit)
 {
-    struct attune_entry *entries[1024];
     int count = 0;
     for (int i = 0; i < session->batch_count; i++) {
         struct attune_bench_trial *trial = &session->trials[session->batch_first + i];
-        if (trial->code == 0 && trial->entry && count < 1024)
-            entries[count++] = trial->entry;
+        if (trial->code == 0 && trial->entry)
+            session->entries[count++] = trial->entry;
     }
     const double seconds = seconds_each(session, count, limit);
     begin_work(session, ATTUNE_MEASURING, measuring_seconds(session, count, limit));
@@ -225,7 +227,7 @@ static void measure(struct session *session, double limit)
         .clock = &attune_clock_monotonic,
         .step = on_step,
         .user = session};
-    (void)attune_rounds_run(entries, count, &options);
+    (void)attune_rounds_run(session->entries, count, &options);
     for (int i = 0; i < session->batch_count; i++) {
         struct attune_bench_trial *trial = &session->trials[session->batch_first + i];
         trial->measured = trial->code == 0 && trial->entry &&
@@ -414,10 +416,14 @@ int attune_bench_run(struct attune_bench *bench)
     if (code)
         session.worst = attune_trouble_report(&trouble, "bench", bench->output);
     fflush(stdout);
-    for (int i = 0; i < bench->left_outs; i++)
-        fprintf(stderr, "left out, as it holds no problem: %s\n", bench->left_out[i]);
+    for (int i = 0; i < bench->left_outs; i++) {
+        fputs("left out, as it holds no problem: ", stderr);
+        attune_text_print(bench->left_out[i], stderr);
+        fputc('\n', stderr);
+    }
     attune_machine_free(&session.machine);
     free(session.trials);
+    free(session.entries);
     attune_bench_close_settings(bench);
     return attune_interrupted() ? ATTUNE_EXIT_INTERRUPTED : session.worst;
 }

@@ -11,12 +11,21 @@
 #include "bench/cli/bench.h"
 #include "bench/cli/spec.h"
 #include "bench/cli/spec_list.h"
+#include "bench/text.h"
+#include "tuner/text.h"
 
 enum { MAX_CASES = 4096 };
 
+/* What a case is before it is opened. */
+struct named {
+    const char *name, *family, *spec;
+    enum attune_bench_source source;
+    const struct attune_kernel *kernel;
+};
+
 /* Adds a case, whose texts are copied. Two cases of one name are one. */
 static int add_case(struct attune_bench *bench, const struct attune_usage *usage,
-                    const struct attune_bench_case *like)
+                    const struct named *like)
 {
     for (int i = 0; i < bench->case_count; i++)
         if (strcmp(bench->cases[i].name, like->name) == 0)
@@ -29,29 +38,30 @@ static int add_case(struct attune_bench *bench, const struct attune_usage *usage
         return attune_options_wrong(usage, "no memory for the list of cases");
     bench->cases = larger;
     struct attune_bench_case *one = &larger[bench->case_count];
-    *one = *like;
+    memset(one, 0, sizeof *one);
     one->name = strdup(like->name);
     one->family = strdup(like->family);
     one->spec = strdup(like->spec);
+    one->source = like->source;
+    one->kernel = like->kernel;
     bench->case_count++;
+    if (one->name)
+        attune_text_make_plain(one->name); /* it may be a file's */
     return one->name && one->family && one->spec
                ? 0
                : attune_options_wrong(usage, "no memory for the list of cases");
 }
 
-#define TEXT(text) ((char *)(uintptr_t)(text)) /* copied before it is kept */
-
 int attune_bench_add_spec(struct attune_bench *bench, const struct attune_usage *usage,
                           const char *spec)
 {
+    const struct named one = {.name = spec, .family = "spec", .spec = spec, .source = ATTUNE_BENCH_SPEC};
+    const int before = bench->case_count, code = add_case(bench, usage, &one);
     struct attune_trouble trouble;
-    struct attune_bench_case one = {.name = TEXT(spec),
-                                    .family = TEXT("spec"),
-                                    .spec = TEXT(spec),
-                                    .source = ATTUNE_BENCH_SPEC};
-    if (attune_bench_describe_case(&one, &trouble))
+    if (code == 0 && bench->case_count > before &&
+        attune_bench_describe_case(&bench->cases[before], &trouble))
         return attune_trouble_report(&trouble, "bench", spec);
-    return add_case(bench, usage, &one);
+    return code;
 }
 
 int attune_bench_add_suite(struct attune_bench *bench, const struct attune_usage *usage,
@@ -62,10 +72,10 @@ int attune_bench_add_suite(struct attune_bench *bench, const struct attune_usage
         const struct attune_suite_case *of = attune_suite_at(i);
         if (of->tier > tier || (pattern && !attune_suite_match(pattern, of->name)))
             continue;
-        const struct attune_bench_case one = {.name = TEXT(of->name),
-                                              .family = TEXT(of->family),
-                                              .spec = TEXT(of->spec),
-                                              .source = ATTUNE_BENCH_SPEC};
+        const struct named one = {.name = of->name,
+                                  .family = of->family,
+                                  .spec = of->spec,
+                                  .source = ATTUNE_BENCH_SPEC};
         code = add_case(bench, usage, &one);
         found = 1;
     }
@@ -92,11 +102,11 @@ int attune_bench_add_kernels(struct attune_bench *bench, const struct attune_usa
         if (timed == 0)
             continue;
         snprintf(name, sizeof name, "kernel/%s", kernel->name);
-        const struct attune_bench_case one = {.name = name,
-                                              .family = TEXT("kernel"),
-                                              .spec = TEXT("kernel"),
-                                              .source = ATTUNE_BENCH_KERNEL,
-                                              .kernel = kernel};
+        const struct named one = {.name = name,
+                                  .family = "kernel",
+                                  .spec = "kernel",
+                                  .source = ATTUNE_BENCH_KERNEL,
+                                  .kernel = kernel};
         code = add_case(bench, usage, &one);
         found = 1;
     }
@@ -133,10 +143,10 @@ static int add_file(struct attune_bench *bench, const struct attune_usage *usage
     int code = 0;
     if (is_problem(path)) {
         const char *slash = strrchr(path, '/');
-        const struct attune_bench_case one = {.name = slash ? TEXT(slash + 1) : path,
-                                              .family = TEXT("data"),
-                                              .spec = path,
-                                              .source = ATTUNE_BENCH_FILE};
+        const struct named one = {.name = slash ? slash + 1 : path,
+                                  .family = "data",
+                                  .spec = path,
+                                  .source = ATTUNE_BENCH_FILE};
         code = add_case(bench, usage, &one);
     } else if (bench->left_outs < ATTUNE_BENCH_LEFT_OUT) {
         bench->left_out[bench->left_outs++] = path;
@@ -175,17 +185,23 @@ int attune_bench_add_folder(struct attune_bench *bench, const struct attune_usag
     return code;
 }
 
+/* That a spec of a list is none is said with its line. */
+static int check_spec(const struct attune_usage *usage, const char *path, int line, const char *spec)
+{
+    struct attune_trouble trouble;
+    struct attune_problem problem;
+    const int code = attune_spec_parse(spec, &problem, &trouble);
+    return code ? attune_options_wrong(usage, "--from %.100s: line %d: %.150s", path, line, trouble.text) : 0;
+}
+
 /* A name or pattern of the suite, or a spec. */
 static int add_item(struct attune_bench *bench, const struct attune_usage *usage, const char *path, int line,
                     const char *item)
 {
-    struct attune_trouble trouble;
-    struct attune_problem problem;
     if (strpbrk(item, "=") == NULL && strpbrk(item, "*?[/"))
         return attune_bench_add_suite(bench, usage, ATTUNE_TIER_FULL, item);
-    const int code = attune_spec_parse(item, &problem, &trouble);
-    return code ? attune_options_wrong(usage, "--from %.100s: line %d: %.150s", path, line, trouble.text)
-                : attune_bench_add_spec(bench, usage, item);
+    const int code = check_spec(usage, path, line, item);
+    return code ? code : attune_bench_add_spec(bench, usage, item);
 }
 
 int attune_bench_add_list(struct attune_bench *bench, const struct attune_usage *usage,
@@ -215,8 +231,10 @@ void attune_bench_print_list(const struct attune_bench *bench)
     for (int i = 0; i < bench->case_count; i++) {
         const struct attune_bench_case *one = &bench->cases[i];
         const struct attune_suite_case *of = attune_suite_find(one->name);
-        (void)printf("%-*s  %-13s  %-8s  %s\n", (int)width, one->name, one->family,
-                     of ? attune_tier_word(of->tier) : "", one->spec);
+        (void)printf("%-*s  %-13s  %-8s  ", (int)width, one->name, one->family,
+                     of ? attune_tier_word(of->tier) : "");
+        attune_text_print(one->spec, stdout);
+        (void)putchar('\n');
     }
 }
 

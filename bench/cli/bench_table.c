@@ -102,15 +102,14 @@ static int find_width(const struct attune_bench *bench)
 {
     int width = 5;
     for (int i = 0; i < bench->case_count; i++) {
-        const struct attune_bench_case *one = &bench->cases[i];
-        struct attune_bench_case copy = *one;
+        struct attune_bench_case *one = &bench->cases[i];
         struct attune_trouble trouble;
         char text[256];
         int length = (int)strlen(one->name);
         if (!bench->by_name) {
             length = 0;
-            if (attune_bench_describe_case(&copy, &trouble) == 0)
-                length = attune_report_shape(&copy.shape, text, sizeof text);
+            if (attune_bench_describe_case(one, &trouble) == 0)
+                length = attune_report_shape(&one->shape, text, sizeof text);
         }
         width = length > width ? length : width;
     }

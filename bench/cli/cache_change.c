@@ -163,10 +163,13 @@ int attune_cache_take_in(int argc, char **argv)
     return code ? attune_trouble_report(&trouble, own.command, argv[optind]) : 0;
 }
 
-/* All sections of a file into `doc`. */
-static int merge_file(struct attune_document *doc, const char *file, struct attune_trouble *trouble)
+/* All sections of a file into `doc`, which is to be written to `path`. */
+static int merge_file(struct attune_document *doc, const char *file, const char *path,
+                      struct attune_trouble *trouble)
 {
     struct attune_document from;
+    if (path != NULL && attune_output_is_same_file(file, path))
+        return attune_trouble_set(trouble, ATTUNE_EXIT_USE, "the result would replace it");
     int code = attune_cache_document_open(file, &from, trouble);
     for (size_t i = 0; code == 0 && i < from.count; i++) {
         struct attune_section *into = NULL;
@@ -210,7 +213,7 @@ int attune_cache_join(int argc, char **argv)
     if (argc - optind < 1)
         return attune_options_wrong(&own, "at least one FILE must be given");
     for (int i = optind; i < argc && code == 0; i++)
-        code = merge_file(&doc, subject = argv[i], &trouble);
+        code = merge_file(&doc, subject = argv[i], path, &trouble);
     if (code == 0)
         code = put_document(&doc, subject = path, &trouble);
     attune_document_free(&doc);

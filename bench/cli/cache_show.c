@@ -6,6 +6,7 @@
 
 #include "bench/cli/cache.h"
 #include "bench/cli/json.h"
+#include "bench/text.h"
 
 static const char *place_of(const struct attune_cache_source *source)
 {
@@ -29,8 +30,9 @@ void attune_cache_sources_text(const struct attune_cache_sources *sources, FILE 
         fprintf(file, "  %-12s no file is read\n", "none");
     for (int i = 0; i < sources->count; i++) {
         const struct attune_cache_source *source = &sources->source[i];
-        fprintf(file, "  %-12s %s: %s", attune_layer_word(source->layer), place_of(source),
-                state_of(source));
+        fprintf(file, "  %-12s ", attune_layer_word(source->layer));
+        attune_text_print(place_of(source), file);
+        fprintf(file, ": %s", state_of(source));
         if (source->read)
             fprintf(file, ", %d entries", source->entries);
         if (source->unusable > 0)
@@ -55,9 +57,9 @@ json_t *attune_cache_sources_json(const struct attune_cache_sources *sources)
     for (int i = 0; i < sources->count; i++) {
         const struct attune_cache_source *source = &sources->source[i];
         json_array_append_new(
-            list, json_pack("{s:s, s:s?, s:b, s:b, s:i, s:i, s:i, s:s}", "layer",
-                            attune_layer_word(source->layer), "path", source->path, "exists",
-                            !source->absent, "used", source->read, "entries",
+            list, json_pack("{s:s, s:o, s:b, s:b, s:i, s:i, s:i, s:s}", "layer",
+                            attune_layer_word(source->layer), "path",
+                            attune_text_json(source->path), "exists", !source->absent, "used", source->read, "entries",
                             source->read ? source->entries : 0, "unusable", (int)source->unusable,
                             "damaged", (int)source->damaged, "why", source->why));
     }
@@ -79,7 +81,7 @@ void attune_cache_choice_text(const struct attune_choice *choice, FILE *file)
         int32_t value;
     } knobs[] = {{"strip", choice->strip},       {"q_block", choice->q_block},
                  {"kv_block", choice->kv_block}, {"kv_split", choice->kv_split},
-                 {"prefetch", choice->prefetch}, {"threads", choice->threads}};
+                 {"threads", choice->threads}};
     static const char *const schedules[] = {"", "even", "claimed", "weighted"};
     for (int i = 0; i < ATTUNE_OP_COUNT; i++)
         if (choice->kernel[i] != NULL)
@@ -137,9 +139,11 @@ void attune_cache_rows_text(const struct attune_cache_view *view, int details, F
         fprintf(file, "nothing is tuned\n");
     for (size_t i = 0; i < view->row_count; i++) {
         const struct attune_cache_row *row = &view->rows[i];
-        if (path != row->path || machine != row->machine)
-            fprintf(file, "%s%s%s:\n", row->path, row->machine != NULL ? " for another machine, " : "",
+        if (path != row->path || machine != row->machine) {
+            attune_text_print(row->path, file);
+            fprintf(file, "%s%s:\n", row->machine != NULL ? " for another machine, " : "",
                     row->machine != NULL ? row->machine : "");
+        }
         path = row->path;
         machine = row->machine;
         print_row(row, details, file);
@@ -152,14 +156,14 @@ json_t *attune_cache_choice_json(const struct attune_choice *choice)
     for (int i = 0; i < ATTUNE_OP_COUNT; i++)
         if (choice->kernel[i] != NULL)
             json_array_append_new(kernels, json_string(choice->kernel[i]->name));
-    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:i, s:I, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i}",
+    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:i, s:I, s:o, s:i, s:i, s:i, s:i, s:i, s:i}",
                      "verdict", choice->verdict == ATTUNE_VERDICT_TIE ? "tie" : "win", "speedup",
                      choice->speedup / 1e3, "low", choice->low / 1e3, "high", choice->high / 1e3,
                      "noise", choice->noise / 1e3, "effort", (int)choice->effort, "date",
                      (json_int_t)choice->date, "kernels", kernels, "strip", (int)choice->strip,
                      "q_block", (int)choice->q_block, "kv_block", (int)choice->kv_block, "kv_split",
-                     (int)choice->kv_split, "prefetch", (int)choice->prefetch, "threads",
-                     (int)choice->threads, "schedule", (int)choice->schedule);
+                     (int)choice->kv_split, "threads", (int)choice->threads, "schedule",
+                     (int)choice->schedule);
 }
 
 static json_t *row_json(const struct attune_cache_row *row)
@@ -168,8 +172,8 @@ static json_t *row_json(const struct attune_cache_row *row)
     const struct attune_line *line = row->line;
     char key[ATTUNE_KEY_TEXT] = "";
     json_t *object =
-        json_pack("{s:s, s:s, s:s, s:s?, s:b, s:b, s:s, s:s}", "kind", kinds[line->kind], "path",
-                  row->path, "layer", attune_layer_word(row->layer), "machine", row->machine,
+        json_pack("{s:s, s:o, s:s, s:s?, s:b, s:b, s:s, s:s}", "kind", kinds[line->kind], "path",
+                  attune_text_json(row->path), "layer", attune_layer_word(row->layer), "machine", row->machine,
                   "usable", row->usable, "in_force", row->in_force, "why", row->why, "line",
                   line->text);
     if (line->kind == ATTUNE_LINE_TUNED || line->kind == ATTUNE_LINE_MISSED) {

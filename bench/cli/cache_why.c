@@ -7,6 +7,7 @@
 
 #include "bench/cli/cache.h"
 #include "bench/cli/subject.h"
+#include "bench/text.h"
 #include "engine/plan.h"
 #include "tuner/lookup.h"
 #include "tuner/measure.h"
@@ -109,9 +110,13 @@ static int explain(struct attune_context *context, const struct attune_problem *
         .trace = tell,
         .trace_user = &chain,
     };
-    json_t *object = json ? json_pack("{s:s, s:o}", "problem", subject, "sources",
+    json_t *object = json ? json_pack("{s:o, s:o}", "problem", attune_text_json(subject), "sources",
                                       attune_cache_sources_json(&context->cache_sources))
                           : NULL;
+    if (json && object == NULL) {
+        attune_plan_release(plan);
+        return attune_trouble_memory(trouble, "the JSON object");
+    }
     if (!json)
         attune_cache_context_text(context, stdout);
     explain_core(plan, &lookup, &chain, object);

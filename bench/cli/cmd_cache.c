@@ -9,6 +9,7 @@
 
 #include "bench/cli/cache.h"
 #include "bench/cli/options.h"
+#include "bench/text.h"
 
 static const struct {
     const char *name, *help;
@@ -173,10 +174,12 @@ static int verify_file(const char *path, json_t *list)
     if (path == NULL)
         path = "compiled into the library";
     if (list != NULL)
-        json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "path", path, "sound",
+        json_array_append_new(list, json_pack("{s:o, s:b, s:s}", "path", attune_text_json(path), "sound",
                                               wrong == NULL, "why", wrong != NULL ? wrong : ""));
-    else
-        (void)printf("%s: %s\n", path, wrong != NULL ? wrong : "sound");
+    else {
+        attune_text_print(path, stdout);
+        (void)printf(": %s\n", wrong != NULL ? wrong : "sound");
+    }
     return wrong != NULL;
 }
 
@@ -238,8 +241,8 @@ static int show_path(const char *path, const struct request *request, struct att
     int code = attune_cache_view_open(&view, NULL, trouble);
     if (code == 0 && request->json)
         code = attune_cache_print_json(
-            json_pack("{s:s?, s:s, s:s, s:o}", "path", path, "digest", attune_fingerprint_get()->digest,
-                      "machine", attune_fingerprint_get()->text, "layers",
+            json_pack("{s:o, s:s, s:s, s:o}", "path", attune_text_json(path), "digest",
+                      attune_fingerprint_get()->digest, "machine", attune_fingerprint_get()->text, "layers",
                       attune_cache_sources_json(&view.sources)),
             trouble);
     else if (code == 0)

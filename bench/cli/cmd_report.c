@@ -143,10 +143,13 @@ static int write_page(const struct attune_report *report, const char *title, FIL
     FILE *body = open_memstream(&text, &size);
     if (!body)
         return 0;
-    for (int i = 0; i < SECTIONS; i++)
+    int failed = 0;
+    for (int i = 0; i < SECTIONS; i++) {
         drawn[i] = sections[i].draw(report, body);
+        failed |= drawn[i] < 0;
+    }
     put_missing(report, drawn, body);
-    const int failed = fclose(body) != 0;
+    failed |= fclose(body) != 0;
     if (!failed) {
         attune_page_open(file, title);
         put_head(report, title, drawn, file);

@@ -36,7 +36,8 @@ static const struct attune_option options[] = {
     {OPTION_ONLY, "only", "WORD", "prefill, decode, or a mechanism: leave the others out"},
     {'t', "threads", "N", "threads (default: all that the process may use)"},
     {OPTION_DRY_RUN, "dry-run", NULL, "show what would be tuned"},
-    {OPTION_FORCE, "force", NULL, "tune again what is known; keep results of a noisy machine"},
+    {OPTION_FORCE, "force", NULL, "tune again what is known, beside another tuning too; keep results\n"
+                                  "of a noisy machine"},
     {OPTION_JSON, "json", NULL, "one JSON object instead of a table"},
 };
 
@@ -56,7 +57,7 @@ static const struct attune_usage usage = {
         "of its speed-up lies above 1.5 % and above twice the machine's own noise; otherwise the key\n"
         "is a tie and the default stays. Each key is saved when it is done: after Ctrl-C (exit code\n"
         "130) the next run goes on where this one ended. Exit code 3: the machine is too busy to\n"
-        "measure on, nothing was saved.\n"
+        "measure on, and nothing was saved; or another `attune tune` is measuring for the same file.\n"
         "Where cores are of several kinds, kernels are tuned for each, on a core of it, the fastest first.\n"
         "The file is ATTUNE_CACHE, or lies in ${XDG_DATA_HOME:-~/.local/share}/attune.\n",
 };
@@ -128,7 +129,9 @@ static int show(struct request *request, enum attune_status status, struct attun
         return attune_tune_show_json(results, stdout) ? 0
                                                       : attune_trouble_memory(trouble, "the JSON object");
     attune_tune_show_table(results, stdout);
-    if (status == ATTUNE_OK || status == ATTUNE_ERROR_CANCELLED || status == ATTUNE_ERROR_UNFIT)
+    /* Beside another tuning not even the keys were listed. */
+    if (status == ATTUNE_OK || status == ATTUNE_ERROR_CANCELLED ||
+        (status == ATTUNE_ERROR_UNFIT && results->keys > 0))
         say_rest(request, status);
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "bench/cli/info.h"
 #include "bench/cli/json.h"
 #include "bench/machine.h"
+#include "bench/text.h"
 
 static json_t *cpu_json(const struct attune_info *info)
 {
@@ -82,8 +83,8 @@ int attune_info_explain_json(const struct attune_explanation *explanation, FILE 
     if (kernels == NULL)
         return 0;
     json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:s, s:{s:I, s:I, s:I, s:I}, s:s, s:s, s:i, s:i, s:I, s:I}", "problem",
-        explanation->name, "mechanism", attune_mechanism_name(problem->mechanism), "form",
+        "{s:o, s:s, s:s, s:s, s:{s:I, s:I, s:I, s:I}, s:s, s:s, s:i, s:i, s:I, s:I}", "problem",
+        attune_text_json(explanation->name), "mechanism", attune_mechanism_name(problem->mechanism), "form",
         form ? form : "", "kernels", kernels, "tiles", "strip", (json_int_t)tiles->strip, "q_block",
         (json_int_t)tiles->q_block, "kv_block", (json_int_t)tiles->kv_block, "kv_split",
         (json_int_t)tiles->kv_split, "choice", attune_origin_word(plan->origin), "parallel",

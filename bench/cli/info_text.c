@@ -8,6 +8,7 @@
 #include "bench/cli/cache.h"
 #include "bench/cli/info.h"
 #include "bench/cli/bench_table.h"
+#include "bench/text.h"
 
 static const char *binary_size(double size, char text[24])
 {
@@ -136,7 +137,8 @@ void attune_info_explain_text(const struct attune_explanation *explanation, FILE
     char *kernels = attune_info_kernels(plan);
     attune_report_shape(&plan->shape, shape, sizeof shape);
     const char *form = attune_form_name(problem->form);
-    fprintf(file, "%s\n  %-12s %s%s%s\n", explanation->name, "mechanism",
+    attune_text_print(explanation->name, file);
+    fprintf(file, "\n  %-12s %s%s%s\n", "mechanism",
             attune_mechanism_name(problem->mechanism), form && problem->form ? ":" : "",
             form && problem->form ? form : "");
     fprintf(file, "  %-12s %s\n", "shape", shape);

@@ -15,6 +15,7 @@
 #include "bench/cli/json.h"
 #include "bench/cli/live_side.h"
 #include "bench/cli/progress.h"
+#include "bench/text.h"
 #include "tuner/statistics.h"
 
 enum { LAUNCHES_MOST = 99, BLOCKS_MOST = 256, LEAST_BLOCKS = 3, LEAST_LAUNCHES = 6 };
@@ -31,10 +32,18 @@ struct contest {
     double fastest[2];
 };
 
+/* Samples of one case in one launch. */
+struct bout {
+    int64_t calls;
+    double sample[2][2 * BLOCKS_MOST];
+    int32_t count[2];
+};
+
 struct match {
     const struct attune_live *live;
     struct attune_bench cases;
     struct contest *contest;
+    struct bout *bout; /* the present one */
     struct attune_side side[2];
     struct attune_progress progress;
     double decided; /* seconds until the launches that all cases take part in were over */
@@ -57,15 +66,9 @@ static int choose(struct match *match)
     return code;
 }
 
-/* Samples of one case in one launch. */
-struct bout {
-    int64_t calls;
-    double sample[2][2 * BLOCKS_MOST];
-    int32_t count[2];
-};
-
-static int sample(struct match *match, struct bout *bout, int which, struct attune_trouble *trouble)
+static int sample(struct match *match, int which, struct attune_trouble *trouble)
 {
+    struct bout *bout = match->bout;
     double *seconds = &bout->sample[which][bout->count[which]++];
     const int code = attune_side_sample(&match->side[which], bout->calls, seconds, trouble);
     if (strcmp(match->live->threads, "1") != 0)
@@ -82,13 +85,14 @@ static double undisturbed(struct bout *bout, int which)
 }
 
 /* Blocks of A B B A, or B A A B in every other launch, until the case's time is over. */
-static int run_blocks(struct match *match, struct contest *contest, struct bout *bout, int launch,
+static int run_blocks(struct match *match, struct contest *contest, int launch,
                       struct attune_trouble *trouble)
 {
     static const int order[] = {0, 1, 1, 0};
-    int code = sample(match, bout, launch % 2, trouble);
+    struct bout *bout = match->bout;
+    int code = sample(match, launch % 2, trouble);
     if (code == 0)
-        code = sample(match, bout, 1 - launch % 2, trouble);
+        code = sample(match, 1 - launch % 2, trouble);
     bout->count[0] = bout->count[1] = 0; /* those were to warm up */
     const double until = attune_clock_seconds() + match->live->seconds;
     int blocks = 0;
@@ -96,7 +100,7 @@ static int run_blocks(struct match *match, struct contest *contest, struct bout 
            (blocks < LEAST_BLOCKS || attune_clock_seconds() < until);
          blocks++)
         for (int i = 0; i < 4 && code == 0; i++)
-            code = sample(match, bout, order[i] ^ (launch % 2), trouble);
+            code = sample(match, order[i] ^ (launch % 2), trouble);
     if (code || blocks < LEAST_BLOCKS)
         return code;
     contest->ratio[contest->launches++] = log(undisturbed(bout, 1) / undisturbed(bout, 0));
@@ -108,7 +112,6 @@ static int run_blocks(struct match *match, struct contest *contest, struct bout 
 static int run_contest(struct match *match, struct contest *contest, int launch,
                        struct attune_trouble *trouble)
 {
-    struct bout bout = {0};
     int64_t calls[2] = {0, 0};
     int code = 0;
     for (int i = 0; i < 2 && code == 0; i++) {
@@ -116,8 +119,8 @@ static int run_contest(struct match *match, struct contest *contest, int launch,
         code = attune_side_open(&match->side[which], contest->of->spec,
                                 sample_part * match->live->seconds, &calls[which], trouble);
     }
-    bout.calls = calls[0] > calls[1] ? calls[0] : calls[1];
-    return code ? code : run_blocks(match, contest, &bout, launch, trouble);
+    *match->bout = (struct bout){.calls = calls[0] > calls[1] ? calls[0] : calls[1]};
+    return code ? code : run_blocks(match, contest, launch, trouble);
 }
 
 /* B's speed over A's. */
@@ -235,8 +238,12 @@ static int tell_table(const struct match *match, struct attune_live_outcome *out
         attune_grid_add(&grid, "%.3f .. %.3f", ratio.low, ratio.high);
         attune_grid_add(&grid, "%s", attune_difference_word(ratio.verdict));
     }
-    (void)printf("A: %s\nB: %s\n%s thread%s, %d launches, twice as many where that decides nothing\n\n",
-                 live->side[0], live->side[1], live->threads,
+    for (int which = 0; which < 2; which++) {
+        (void)printf("%c: ", 'A' + which);
+        attune_text_print(live->side[which], stdout);
+        (void)putchar('\n');
+    }
+    (void)printf("%s thread%s, %d launches, twice as many where that decides nothing\n\n", live->threads,
                  strcmp(live->threads, "1") == 0 ? "" : "s", live->launches);
     const int whole = attune_grid_print(&grid, stdout);
     (void)printf("\nB is faster in %d, slower in %d, no difference above %g %% in %d of %d cases.\n",
@@ -249,7 +256,8 @@ static int run_match(struct match *match, struct attune_trouble *trouble)
 {
     int code = 0;
     match->contest = calloc((size_t)match->cases.case_count + 1, sizeof *match->contest);
-    if (!match->contest)
+    match->bout = malloc(sizeof *match->bout);
+    if (!match->contest || !match->bout)
         return attune_trouble_memory(trouble, "ratios");
     for (int i = 0; i < match->cases.case_count; i++)
         match->contest[i] = (struct contest){.of = &match->cases.cases[i],
@@ -288,6 +296,7 @@ int attune_live_run(const struct attune_live *live, struct attune_live_outcome *
     if (code == 0 && attune_interrupted())
         code = attune_trouble_set(trouble, ATTUNE_EXIT_INTERRUPTED, "interrupted");
     free(match.contest);
+    free(match.bout);
     attune_bench_free(&match.cases);
     return code;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The one line that a failure prints, and what a stream takes: colours, a width. Text from input
- * files is untrusted: everything outside printable ASCII leaves here escaped.
+ * files is untrusted: everything outside printable ASCII leaves here escaped, and in names of files all
+ * that is no character to show.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "bench/cli/command.h"
+#include "bench/text.h"
 
 int attune_trouble_set(struct attune_trouble *trouble, enum attune_exit code, const char *format,
                        ...)
@@ -40,11 +42,10 @@ int attune_trouble_memory(struct attune_trouble *trouble, const char *what)
     return attune_trouble_set(trouble, ATTUNE_EXIT_SYSTEM, "out of memory: %s", what);
 }
 
-/* `plain_utf8` lets bytes >= 0x80 pass: a path the user typed is shown as typed. */
-static void print_escaped(const char *text, int plain_utf8)
+static void print_escaped(const char *text)
 {
     for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-        if ((*c >= 0x20 && *c < 0x7f) || (*c >= 0x80 && plain_utf8))
+        if (*c >= 0x20 && *c < 0x7f)
             (void)putc_unlocked(*c, stderr);
         else
             (void)fprintf(stderr, "\\x%02x", *c);
@@ -63,10 +64,10 @@ int attune_trouble_report(const struct attune_trouble *trouble, const char *comm
     (void)fprintf(stderr, "%sattune%s%s:%s ", color ? "\033[31m" : "", command != NULL ? " " : "",
                   command != NULL ? command : "", color ? "\033[0m" : "");
     if (subject != NULL) {
-        print_escaped(subject, 1);
+        attune_text_print(subject, stderr); /* a path is shown as it was typed */
         (void)fputs(": ", stderr);
     }
-    print_escaped(trouble->text, 0);
+    print_escaped(trouble->text);
     (void)putc_unlocked('\n', stderr);
     (void)fflush(stderr);
     return trouble->code;

@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tuner/cache_layers.h"
+
 enum { LINKS_MAX = 40 }; /* as the kernel */
 
 /* What a signal handler has to remove: the output in progress, while there is one. */
@@ -110,6 +112,17 @@ static int open_file(struct attune_output_file *output, const char *path, const 
     return refuse(trouble, step, reason);
 }
 
+/* Whether tuned choices are read from that file, and written to it, while it is locked. */
+static int is_cache(const char *path)
+{
+    const char *named = attune_cache_environment();
+    char *own = attune_cache_user_path(NULL);
+    const int found = (named != NULL && attune_output_is_same_file(path, named)) ||
+                      (own != NULL && attune_output_is_same_file(path, own));
+    free(own);
+    return found;
+}
+
 int attune_output_open(struct attune_output_file *output, const char *path,
                        struct attune_trouble *trouble)
 {
@@ -125,6 +138,9 @@ int attune_output_open(struct attune_output_file *output, const char *path,
         return open_straight(output, path, trouble);
     if (!exists && errno != ENOENT)
         return refuse(trouble, "", errno);
+    if (exists && is_cache(path))
+        return attune_trouble_set(trouble, ATTUNE_EXIT_USE, "it holds this machine's tuned choices, which "
+                                                            "only attune cache import and forget change");
     /* rename() would replace a file that may not be written to. */
     if (exists && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0)
         return refuse(trouble, "", errno);

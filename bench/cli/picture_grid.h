@@ -7,6 +7,7 @@
 #define ATTUNE_BENCH_PICTURE_GRID_H
 
 #include "bench/cli/picture.h"
+#include "bench/text.h"
 
 /* Colors of a ramp: a cell is one of them, and the legend shows exactly those. */
 enum { ATTUNE_PICTURE_STEPS = 12, ATTUNE_LABEL_MAX = 24 };
@@ -31,16 +32,5 @@ typedef const char *attune_label_fn(const struct attune_grid *grid, int64_t inde
 attune_label_fn attune_grid_row_label, attune_grid_column_label;
 int attune_grid_row_labels_width(const struct attune_grid *grid);
 int attune_grid_column_labels_width(const struct attune_grid *grid);
-
-/* One character of UTF-8: how many bytes it takes, what to print for it (itself, or "?" for controls
- * and for bytes that are no UTF-8, so that no label moves the cursor or breaks a document), and how
- * many columns of a terminal that fills. */
-struct attune_character {
-    int bytes, shown_bytes, width;
-    const char *shown;
-};
-struct attune_character attune_character_at(const char *text);
-/* Columns of a text, of at most `most`. */
-int attune_text_width(const char *text, int most);
 
 #endif

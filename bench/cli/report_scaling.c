@@ -165,7 +165,7 @@ static const struct attune_result_line *alone(const struct attune_report *report
 static void gather_threads(const struct attune_report *report, int32_t first, int32_t end,
                            struct family *family)
 {
-    *family = (struct family){.count = 0};
+    family->count = family->left_out = 0;
     for (int32_t i = first; i < end; i++) {
         const struct attune_result_line *line = report->own[i],
                                         *one = alone(report, first, end, line);
@@ -190,19 +190,19 @@ static double most_threads(const struct family *family)
     return most;
 }
 
-static int draw_threads(const struct attune_report *report, int32_t first, int32_t end, FILE *file)
+static int draw_threads(const struct attune_report *report, int32_t first, int32_t end,
+                        struct family *family, FILE *file)
 {
-    struct family family;
     char heading[256];
     const struct attune_result_line *line = report->own[first];
     double high = 1;
-    gather_threads(report, first, end, &family);
-    const double most = most_threads(&family);
+    gather_threads(report, first, end, family);
+    const double most = most_threads(family);
     if (most < 1.5)
         return 0;
-    for (int i = 0; i < family.count; i++)
-        for (int j = 0; j < family.series[i].count; j++)
-            high = fmax(high, family.series[i].y[j]);
+    for (int i = 0; i < family->count; i++)
+        for (int j = 0; j < family->series[i].count; j++)
+            high = fmax(high, family->series[i].y[j]);
     struct attune_chart chart = {.file = file, .height = HEIGHT, .named = 1};
     chart.x = attune_axis_over(1, most, ATTUNE_DOUBLINGS);
     chart.y = attune_axis_over(0, fmax(high, most), ATTUNE_LINEAR);
@@ -217,7 +217,7 @@ static int draw_threads(const struct attune_report *report, int32_t first, int32
     attune_chart_grid(&chart, count_tick, times_tick, "threads", "speed-up");
     for (int n = 1; ldexp(1, n) <= most * 1.001; n++)
         attune_chart_line(&chart, "ideal", ldexp(1, n - 1), ldexp(1, n - 1), ldexp(1, n), ldexp(1, n));
-    draw_lines(&chart, &family, times_tick, "threads");
+    draw_lines(&chart, family, times_tick, "threads");
     attune_chart_close(
         &chart, "Geometric mean of a family's cases over the same cases on one thread; dotted: "
                 "as many times as threads.");
@@ -236,28 +236,33 @@ static int same_isa(const struct attune_report *report, int32_t a, int32_t b)
 static int draw_ranges(const struct attune_report *report, FILE *file, const char *id,
                        const char *name,
                        int (*same)(const struct attune_report *, int32_t, int32_t),
-                       int (*draw)(const struct attune_report *, int32_t, int32_t, FILE *))
+                       int (*draw)(const struct attune_report *, int32_t, int32_t,
+                                   struct family *, FILE *))
 {
     int charts = 0;
     char *text = NULL;
     size_t size = 0;
-    FILE *memory = open_memstream(&text, &size);
-    if (!memory)
-        return 0;
+    struct family *family = malloc(sizeof *family);
+    FILE *memory = family ? open_memstream(&text, &size) : NULL;
+    if (!memory) {
+        free(family);
+        return -1;
+    }
     for (int32_t i = 0, end; i < report->owns; i = end) {
         for (end = i + 1; end < report->owns && same(report, i, end);)
             end++;
         if (charts < MOST_CHARTS)
-            charts += draw(report, i, end, memory);
+            charts += draw(report, i, end, family, memory);
     }
-    fclose(memory);
-    if (charts > 0) {
+    free(family);
+    const int failed = fclose(memory) != 0;
+    if (!failed && charts > 0) {
         attune_page_section(file, id, name);
         fprintf(file, "<div class=\"grid\">\n%s</div>\n", text);
         attune_page_section_end(file);
     }
     free(text);
-    return charts > 0;
+    return failed ? -1 : charts > 0;
 }
 
 int attune_report_threads(const struct attune_report *report, FILE *file)
@@ -303,7 +308,7 @@ static void gather_lengths(const struct attune_report *report, int32_t first, in
                            struct family *family)
 {
     char key[KEY];
-    *family = (struct family){.count = 0};
+    family->count = family->left_out = 0;
     for (int32_t i = first; i < end; i++) {
         const struct attune_result_line *line = report->own[i];
         const double length = split_spec(line, key);
@@ -326,17 +331,17 @@ static void keep_lines(struct family *family)
     family->count = kept < MOST_DRAWN ? kept : MOST_DRAWN;
 }
 
-static int draw_lengths(const struct attune_report *report, int32_t first, int32_t end, FILE *file)
+static int draw_lengths(const struct attune_report *report, int32_t first, int32_t end,
+                        struct family *family, FILE *file)
 {
-    struct family family;
     char heading[256], setting[160];
     double low = INFINITY, high = 0, share = 1;
-    gather_lengths(report, first, end, &family);
-    keep_lines(&family);
-    if (family.count == 0)
+    gather_lengths(report, first, end, family);
+    keep_lines(family);
+    if (family->count == 0)
         return 0;
-    for (int i = 0; i < family.count; i++) {
-        const struct series *series = &family.series[i];
+    for (int i = 0; i < family->count; i++) {
+        const struct series *series = &family->series[i];
         low = fmin(low, series->x[0]);
         high = fmax(high, series->x[series->count - 1]);
         for (int j = 0; j < series->count; j++)
@@ -352,7 +357,7 @@ static int draw_lengths(const struct attune_report *report, int32_t first, int32
         "Line chart of the share of the roof that binds over the number of keys, a line "
         "for each kind of problem.");
     attune_chart_grid(&chart, count_tick, percent_tick, "keys (T)", "of the roof that binds");
-    draw_lines(&chart, &family, percent_tick, "T");
+    draw_lines(&chart, family, percent_tick, "T");
     attune_chart_close(&chart, "Fastest samples; heads and batch differ along a line.");
     return 1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The parts of the page, one function each in the file of its name. Each writes nothing and returns
- * 0 where its data are not there.
+ * 0 where its data are not there, -1 where memory is not.
  */
 #ifndef ATTUNE_BENCH_CLI_REPORT_SECTIONS_H
 #define ATTUNE_BENCH_CLI_REPORT_SECTIONS_H

@@ -9,6 +9,7 @@
 
 #include "bench/cli/bench_table.h"
 #include "bench/cli/run.h"
+#include "bench/text.h"
 
 static const char *form_of(const struct attune_shape *shape)
 {
@@ -91,14 +92,6 @@ static json_t *number_or_null(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-/* Paths need not be UTF-8, JSON must be. */
-static json_t *path_string(const char *path)
-{
-    json_t *string = json_string(path);
-
-    return string != NULL ? string : json_null();
-}
-
 static json_t *checks_json(const struct attune_run_report *report)
 {
     json_t *list = json_array();
@@ -143,7 +136,7 @@ int attune_run_print_json(FILE *stream, const struct attune_run_report *report,
     const struct attune_run *run = report->run;
     const char *form = form_of(&run->shape);
     json_t *object =
-        json_pack("{s:o, s:s, s:s, s:o, s:s, s:i}", "file", path_string(report->path), "mechanism",
+        json_pack("{s:o, s:s, s:s, s:o, s:s, s:i}", "file", attune_text_json(report->path), "mechanism",
                   attune_mechanism_name(run->shape.problem.mechanism), "form", form, "shape",
                   shape_json(&run->shape), "kernels", run->kernels, "threads", (int)run->threads);
     char *text;
@@ -155,7 +148,7 @@ int attune_run_print_json(FILE *stream, const struct attune_run_report *report,
     if (report->check_count > 0)
         (void)json_object_set_new(object, "check", checks_json(report));
     if (report->result != NULL)
-        (void)json_object_set_new(object, "result", path_string(report->result));
+        (void)json_object_set_new(object, "result", attune_text_json(report->result));
     text = json_dumps(object, JSON_REAL_PRECISION(9));
     json_decref(object);
     if (text == NULL)

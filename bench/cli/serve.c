@@ -38,8 +38,9 @@ static void open_problem(struct served *served, const char *arguments)
     close_problem(served);
     served->one = (struct attune_bench_case){.source = ATTUNE_BENCH_SPEC,
                                              .spec = strdup(spec + strspn(spec, " "))};
-    served->trial = (struct attune_bench_trial){.of = &served->one,
-                                                .setting = &served->bench->settings[0]};
+    memset(&served->trial, 0, sizeof served->trial);
+    served->trial.of = &served->one;
+    served->trial.setting = &served->bench->settings[0];
     served->is_open = 1;
     int code = served->one.spec ? attune_bench_open_case(&served->one, &trouble)
                                 : attune_trouble_memory(&trouble, "spec");
@@ -83,9 +84,10 @@ static void serve_line(struct served *served, char *line)
 
 int attune_bench_serve(struct attune_bench *bench)
 {
-    struct served served = {.bench = bench};
+    static struct served served; /* too large for a small stack */
     struct attune_trouble trouble;
     char line[ATTUNE_SERVE_LINE];
+    served.bench = bench;
     /* Ctrl-C is the business of who started this; it ends with its input. */
     (void)signal(SIGINT, SIG_IGN);
     const int code = attune_bench_open_settings(bench, &trouble);

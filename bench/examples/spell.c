@@ -60,7 +60,7 @@ static void print_spelling(const char *word, const struct attune_g2p_spelling *s
 static int spell_words(const char *path, char **words, int count, int quiet)
 {
     struct attune_g2p *model;
-    struct attune_g2p_spelling spelling;
+    static struct attune_g2p_spelling spelling; /* too large for a small stack */
     struct attune_trouble trouble;
     if (attune_g2p_load(path, &model, &trouble))
         return attune_trouble_report(&trouble, "spell", path);

@@ -109,6 +109,28 @@ for call in write fsync linkat rename; do
     done
 done
 
+# attune tune goes on without its claim on the machine where there can be none, says nothing of it, and
+# leaves nothing; a killed one's does not hinder the next.
+tune=("$attune" tune --quick --force --threads 1 --budget 1 --spec self:dot,h=1,t=8,d=8)
+for call in openat fstat newfstatat flock ftruncate write unlink; do
+    for what in error=EIO error=EINTR signal=SIGKILL; do
+        (
+            strace -f -qq -o trace -P "$folder/mine.cache.tuning" -e inject="$call:$what:when=1" \
+                "${tune[@]}" >out 2>err
+            exit $?
+        ) 2>/dev/null
+        code=$?
+        grep -q INJECTED trace || [ "$code" -gt 4 ] || continue
+        checks=$((checks + 1))
+        case $what/$call/$code in
+        signal=*/*/137 | error=*/*/0) ;;
+        *) fail "tune: $call ($what): exit $code: $(cat err)" ;;
+        esac
+    done
+done
+"${tune[@]}" >out 2>err || fail "tune after all that: exit $?: $(cat err)"
+[ ! -e mine.cache.tuning ] || fail "the claim's file stays"
+
 # A setuid program asks no environment, neither for a file to read nor for one to write.
 if [ "$(id -u)" -eq 0 ]; then
     cp "$attune" setuid && chown 65534 setuid && chmod 4755 setuid && chmod 755 .

@@ -199,6 +199,37 @@ Test(cache, a_file_that_travels)
     cr_assert_not_null(strstr(first.out, "win 1.250 core dot "));
 }
 
+/* Neither what a command is given to read nor the caches that it reads unasked. */
+Test(cache, no_output_replaces_a_cache_that_is_read)
+{
+    const char *mine = write_file("mine.cache", 2, 7), *other = write_file("other.cache", 1, 5);
+    const char *named = write_file("named.cache", 1, 5), *link = cli_folder_path(&folder, "link");
+    const char *own = NULL;
+    cr_assert_eq(symlink(named, link), 0);
+    cli_run(&outcome, "cache", "merge", mine, other, "-o", other, NULL);
+    expect(2, "the result would replace it");
+    cli_run(&outcome, "cache", "import", mine, NULL);
+    expect(0, "2 of 2");
+    cli_run(&outcome, "cache", "path", NULL);
+    outcome.out[strcspn(outcome.out, "\n")] = '\0';
+    own = strdup(outcome.out);
+    (void)setenv("ATTUNE_CACHE", named, 1);
+    const char *const paths[] = {own, named, link};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        cli_run(&outcome, "cache", "export", "-o", paths[i], NULL);
+        expect(2, "it holds this machine's tuned choices");
+        cli_run(&outcome, "cache", "merge", mine, "-o", paths[i], NULL);
+        expect(2, "it holds this machine's tuned choices");
+        cli_run(&outcome, "run", ATTUNE_DATA "/g2p_location.safetensors", "-o", paths[i], NULL);
+        expect(2, "it holds this machine's tuned choices");
+        cli_run(&outcome, "cache", "verify", paths[i], NULL);
+        expect(i == 2, i == 2 ? "symbolic link" : "sound");
+    }
+    cli_run(&outcome, "cache", "merge", mine, other, "-o", cli_folder_path(&folder, "new.cache"), NULL);
+    expect(0, "");
+    free((char *)(uintptr_t)own);
+}
+
 Test(cache, layers_and_what_they_hide_are_shown)
 {
     const char *mine = write_file("mine.cache", 2, 7);

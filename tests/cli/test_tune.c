@@ -202,6 +202,59 @@ Test(tune, a_cache_that_cannot_be_written_is_told)
     cr_assert_not_null(strstr(outcome.err, "/proc/attune"), "%s", outcome.err);
 }
 
+/* A shell that holds the claim on this machine, as a tuning does, for as long as `line` takes. */
+static int beside_another(const char *line)
+{
+    char all[1024];
+    (void)snprintf(all, sizeof all,
+                   "exec 9>%s && flock -n 9 && echo $$ >&9 && { %s; } >%s 2>%s 9>&-",
+                   cli_folder_path(&folder, "tuned.tuning"), line, cli_folder_path(&folder, "out"),
+                   cli_folder_path(&folder, "err"));
+    const int status = system(all);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void read_text(const char *name, char text[512])
+{
+    FILE *file = fopen(cli_folder_path(&folder, name), "r");
+    cr_assert_not_null(file);
+    text[fread(text, 1, 511, file)] = '\0';
+    (void)fclose(file);
+}
+
+Test(tune, one_at_a_time, .timeout = 120)
+{
+    char out[512], err[512];
+    cr_assert_eq(beside_another(ATTUNE_COMMAND " tune --quick --spec " SPEC), 3);
+    read_text("out", out);
+    read_text("err", err);
+    cr_assert_str_eq(out, "");
+    cr_assert(cli_is_one_line(err), "%s", err);
+    cr_assert_not_null(strstr(err, "attune tune: process "), "%s", err);
+    cr_assert_not_null(strstr(err, "is tuning on this machine"), "%s", err);
+    cr_assert_eq(beside_another(ATTUNE_COMMAND " tune --quick --json --spec " SPEC), 3);
+    read_text("out", out);
+    json_t *object = json_loads(out, 0, NULL);
+    cr_assert_eq(json_array_size(json_object_get(object, "keys")), 0, "%s", out);
+    json_decref(object);
+    cr_assert_eq(beside_another(ATTUNE_COMMAND " tune --dry-run --spec " SPEC), 0, "measures nothing");
+    cr_assert_eq(beside_another(ATTUNE_COMMAND " tune --quick --threads 1 --force --spec " SPEC), 0);
+    cr_assert_eq(beside_another(ATTUNE_COMMAND " tune --quick --threads 1 --spec " SPEC), 0,
+                 "all is known: nothing is measured");
+    cr_assert_eq(beside_another(ATTUNE_COMMAND " cache forget --all --yes"), 0, "the cache is free");
+}
+
+/* What a tuning that was killed has left keeps nobody waiting. */
+Test(tune, a_killed_one_leaves_no_claim, .timeout = 120)
+{
+    const int status = system("timeout -s KILL 2 " ATTUNE_COMMAND
+                              " tune --quick --force --threads 1 >/dev/null 2>&1");
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 137, "status %d", status);
+    cli_run(&outcome, "tune", "--quick", "--force", "--threads", "1", "--spec", SPEC, NULL);
+    expect(0, "default");
+    cr_assert_neq(access(cli_folder_path(&folder, "tuned.tuning"), F_OK), 0);
+}
+
 Test(tune, selftest)
 {
     cli_run(&outcome, "selftest", NULL);

@@ -1,21 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# odd.sh COMMAND PROBLEM: the command where the system tells it less than usual: no /proc, no /sys,
+# odd.sh COMMAND SPELL SOURCE: the command where the system tells it less than usual: no /proc, no /sys,
 # nothing from hwloc, a locale with decimal commas, little stack. The result must be right each time.
 set -u
-command=$1 problem=$2
+command=$1 spell=$2 source=$3
+problem=$source/bench/data/g2p_location.safetensors
 folder=$(mktemp -d /tmp/attune-odd-XXXXXX) || exit 1
 trap 'rm -rf "$folder"' EXIT
+export XDG_DATA_HOME=$folder ATTUNE_CACHE=$folder/mine.cache
 passed=0 failed=0 skipped=0
 check() { # WHAT COMMAND...
     local what=$1
     shift
-    if "$@" >"$folder/log" 2>&1; then
+    "$@" >"$folder/log" 2>&1
+    local code=$?
+    if [ $code -eq 0 ]; then
         passed=$((passed + 1))
     else
         failed=$((failed + 1))
-        printf '%s: exit %d: %s\n' "$what" $? "$(head -c 400 "$folder/log")"
+        printf '%s: exit %d: %s\n' "$what" $code "$(head -c 400 "$folder/log")"
     fi
 }
 run=("$command" run "$problem" --check --threads 3 -o "$folder/result")
@@ -42,6 +46,49 @@ check "hwloc: nonsense" env HWLOC_SYNTHETIC="nonsense" "${run[@]}"
 
 check "64 KiB of stack for OpenMP's threads" env OMP_STACKSIZE=64K "${run[@]}"
 check "256 KiB of stack" bash -c 'ulimit -s 256 && exec "$@"' - "${run[@]}"
+
+# Every command on 64 KiB: the kernel kills what needs more. A machine too busy to measure on (exit code
+# 3) has not used less of it.
+little() { bash -c 'ulimit -s 64; "$@"; code=$?; exit $((code == 3 ? 0 : code))' - "$@"; }
+spec=self:dot,h=2,t=16,d=16
+results=$source/bench/results/zen5-2c
+check "a cache" env ATTUNE_TUNE=record "$command" info --explain $spec
+check "its export" "$command" cache export -o "$folder/cache"
+while read -r line; do
+    # shellcheck disable=SC2086
+    check "64 KiB of stack: $line" little "$command" $line
+done <<END
+run $problem --check --threads 3 -o $folder/result
+run $problem --check --json
+bench --spec $spec --threads 1 --seconds 0.001 --explain --landscape -o $folder/results
+bench --kernel weights_scalar_* --seconds 0.001
+bench --list
+compare $results.jsonl $folder/results
+compare $results.jsonl --machine $folder/results
+compare --live $command $command --spec $spec --seconds 0.001 --launches 6
+report $results.jsonl $results-peers.jsonl $folder/results --picture $problem -o $folder/page
+report $results-peers.jsonl --markdown
+report $results-peers.jsonl --figure
+report $results.jsonl --machine $folder/results -o $folder/page
+tune --quick --force --threads 1 --budget 1 --spec $spec
+tune --dry-run
+selftest
+cache list
+cache inspect --why $spec
+cache path --all
+cache verify $folder/cache
+cache merge $folder/cache $folder/cache -o $folder/merged
+cache import $folder/cache
+cache export -o $folder/export
+cache forget --all --yes
+info
+info --json
+info --explain $problem
+picture $problem --entry 1
+picture $problem --svg $folder/picture
+END
+check "64 KiB of stack: the example" little "$spell" --model "$source/bench/data/g2p_model.safetensors" stack
+
 check "16 descriptors" bash -c 'ulimit -n 16 && exec "$@"' - "${run[@]}"
 check "no environment" env -i "${run[@]}"
 

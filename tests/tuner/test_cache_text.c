@@ -317,6 +317,41 @@ Test(cache_text, a_line_is_no_longer_than_a_line_may_be)
     }
 }
 
+/* Programs that record what they miss keep nothing from being kept. */
+Test(cache_text, missed_keys_give_way)
+{
+    enum { FIRST = 3, NEWCOMERS = 3 };
+    static const char *const newcomers[NEWCOMERS] = {
+        "bar score_dot_scalar_4x4 1 date=5 wrong", "remark",
+        "missed core tanh q=f32 k=f32 v=f32 a=64 e=64 tq=1 tk=512 group=1 mask=none isa=avx2 prepared=1 : "
+        "count=1 date=9999"};
+    struct attune_document doc = {0}, from = {0};
+    struct attune_section *section = attune_document_section(&doc, machine);
+    char line[256];
+    for (int i = 0; i < ATTUNE_CACHE_ENTRIES_MAX; i++) {
+        (void)snprintf(line, sizeof line,
+                       "missed core dot q=f32 k=f32 v=f32 d=%d e=%d tq=%d tk=512 group=1 mask=none "
+                       "isa=scalar prepared=0 : count=2 date=%d", 1 + i % 512, 1 + i % 512,
+                       1 << i / 512, i == FIRST ? 1 : 100 + i);
+        cr_assert_eq(attune_section_put(section, line, ATTUNE_MERGE_BETTER), 1, "%s", line);
+    }
+    for (int i = 0; i < NEWCOMERS; i++) {
+        const size_t oldest = i == 0 ? FIRST : 0;
+        char *gone = strdup(section->lines[oldest].text);
+        cr_assert_eq(attune_section_put(section, newcomers[i], ATTUNE_MERGE_BETTER), -2);
+        cr_assert_eq(attune_section_enter(section, newcomers[i], ATTUNE_MERGE_BETTER), 1);
+        cr_assert_eq(section->count, ATTUNE_CACHE_ENTRIES_MAX);
+        cr_assert_str_eq(section->lines[section->count - 1].text, newcomers[i]);
+        cr_assert_str_neq(section->lines[oldest].text, gone);
+        free(gone);
+    }
+    cr_assert_eq(attune_section_put(attune_document_section(&from, machine), "remark 2", ATTUNE_MERGE_BETTER), 1);
+    cr_assert_eq(attune_section_merge(section, &from.sections[0]), 1);
+    cr_assert_eq(section->count, ATTUNE_CACHE_ENTRIES_MAX);
+    attune_document_free(&from);
+    attune_document_free(&doc);
+}
+
 Test(cache_text, limits_are_kept)
 {
     struct attune_document doc = {0};
@@ -328,6 +363,7 @@ Test(cache_text, limits_are_kept)
         cr_assert_eq(attune_section_put(section, line, ATTUNE_MERGE_BETTER), 1);
     }
     cr_assert_eq(attune_section_put(section, "remark more", ATTUNE_MERGE_BETTER), -2);
+    cr_assert_eq(attune_section_enter(section, "remark more", ATTUNE_MERGE_BETTER), -2);
     attune_document_free(&doc);
     char *much = calloc(1, ATTUNE_CACHE_FILE_MAX + 1);
     memset(much, '\n', ATTUNE_CACHE_FILE_MAX + 1);

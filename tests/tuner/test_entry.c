@@ -120,7 +120,7 @@ Test(entry, distance_counts_lengths_and_refuses_other_regimes)
 
 static const char win_text[] =
     "win date=1795690000 speedup=1103 low=1081 high=1121 noise=8 effort=quick strip=8 q_block=64 "
-    "kv_block=384 kv_split=-1 prefetch=3 kernel=score_dot_scalar_4x4@1 kernel=softmax_scalar_u4@1 "
+    "kv_block=384 kv_split=-1 kernel=score_dot_scalar_4x4@1 kernel=softmax_scalar_u4@1 "
     "kernel=wsum_scalar_4x4@1";
 static const char tie_text[] =
     "tie date=0 speedup=1000 low=990 high=1010 noise=12 effort=full";
@@ -172,7 +172,8 @@ Test(entry, a_choice_out_of_range_is_refused)
         {"kv_split=-1", "kv_split=-2", "kv_split: \"-2\" is not a whole number from -1 to"},
         {"strip=8", "strip=8 strip=8", "strip: given twice"},
         {"strip=8", "stripe=8", "choice: \"stripe\" is not a field of a choice"},
-        {"prefetch=3", "threads=2", "threads and schedule: not of a core key"},
+        {"kv_split=-1", "prefetch=3", "choice: \"prefetch\" is not a field of a choice"},
+        {"kv_split=-1", "threads=2", "threads and schedule: not of a core key"},
         {"4x4@1", "4x4@77", "kernel: score_dot_scalar_4x4 was tuned at revision 77, it is now 1"},
         {"4x4@1", "9x9@1", "kernel: this library has no \"score_dot_scalar_9x9\""},
         {"4x4@1", "4x4", "kernel: \"score_dot_scalar_4x4\" is not NAME@REVISION"},

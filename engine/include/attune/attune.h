@@ -41,7 +41,7 @@ enum attune_status {
     ATTUNE_ERROR_WORKSPACE = 5,   /* workspace absent or smaller than attune_plan_workspace_size() */
     ATTUNE_ERROR_PREPARED = 6,    /* prepared keys of another layout, or none where the plan wants them */
     ATTUNE_ERROR_SYSTEM = 7,      /* the operating system or a library refused */
-    ATTUNE_ERROR_UNFIT = 8,       /* the machine is too busy, or its results too wrong, to tune on */
+    ATTUNE_ERROR_UNFIT = 8,       /* the machine is too busy to tune on, or being tuned already */
     ATTUNE_ERROR_CANCELLED = 9    /* a callback asked to stop; what was done by then is kept */
 };
 
@@ -327,7 +327,8 @@ struct attune_tune_progress {
 struct attune_tune_options {
     size_t struct_size; /* sizeof(struct attune_tune_options) */
     int32_t effort;     /* enum attune_tune_effort: how long each sample is, how many candidates */
-    int32_t force;      /* tune again what is known, and keep what a noisy machine gave */
+    int32_t force;      /* tune again what is known, beside another tuning, and keep what a noisy
+                         * machine gave */
     int32_t dry_run;    /* tell what would be tuned, measure nothing */
     int32_t missed;     /* tune the keys that ATTUNE_TUNE=record left in the cache, too */
     double seconds;     /* no key is begun after so long; 0: no limit */
@@ -339,7 +340,9 @@ struct attune_tune_options {
 /* Measures the keys of `count` problems (shapes alone: it makes numbers of its own) with the context's
  * threads, enters what it finds into the context's cache, and saves that to its file after each key.
  * Plans made afterwards take it. Each kernel is first checked against float64 (attune_selftest).
- * `options` may be NULL. Not for use beside other work: what else runs is measured too. */
+ * `options` may be NULL. Not for use beside other work: what else runs is measured too. While another
+ * process, or another thread of this one, tunes for the same file, it returns ATTUNE_ERROR_UNFIT before
+ * it measures; two that tune for different files do not see each other. */
 ATTUNE_API enum attune_status attune_tune(struct attune_context *context,
                                           const struct attune_problem *problems, int32_t count,
                                           const struct attune_tune_options *options);
