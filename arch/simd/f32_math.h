@@ -29,21 +29,35 @@ VINLINE void vexpm1_reduced(const vf *x, int count, vf *p, vi *n)
     VMATH_EACH(i, count) p[i] = vfma(p[i], vmul(r[i], r[i]), r[i]);
 }
 
-/* e^x, 1 ulp, where x lies in [-87, 88], which keeps 2^n (1 + p) a normal number; unspecified outside
- * that. NaN stays. */
-VINLINE void vexp_inside(vf *x, int count)
+/* e^x, 1 ulp, of any x; outside [-87, 88], which keeps 2^n (1 + p) a normal number, the value at the nearer
+ * bound. NaN stays. */
+VINLINE void vexp(vf *x, int count)
 {
     vf p[VMATH_MOST];
     vi n[VMATH_MOST];
+    VMATH_EACH(i, count) x[i] = vmax(vset1(-87.0f), vmin(vset1(88.0f), x[i]));
     vexpm1_reduced(x, count, p, n);
     VMATH_EACH(i, count) x[i] = vadd_exponent(vadd(p[i], vset1(1.0f)), n[i]);
 }
 
-/* The same for every x: outside the bounds the value at the nearer one. */
-VINLINE void vexp(vf *x, int count)
+/* e^(2x) where 2x lies in [-87, 88], within 0.92 ulp (unfused 1.21); unspecified outside that. NaN stays.
+ * As above with s = r / 2, every constant times a power of two, and Horner's scheme to the end: 1 + s (2 + s
+ * 4 P(2s)) is two operations less than p and 1 + p, and fused no less exact. Bound: 13 operations, of which
+ * 9 go to two multipliers, 4.5 cycles a vector on Zen 5; 5.4 are measured, 6.1 of the longer way. */
+VINLINE void vexp_twice(vf *x, int count)
 {
-    VMATH_EACH(i, count) x[i] = vmax(vset1(-87.0f), vmin(vset1(88.0f), x[i]));
-    vexp_inside(x, count);
+    vf s[VMATH_MOST], p[VMATH_MOST];
+    vi n[VMATH_MOST];
+    VMATH_EACH(i, count) n[i] = vto_int(vmul(x[i], vset1(0x1.715476p+1f)));
+    VMATH_EACH(i, count) s[i] = vfnma(vfrom_int(n[i]), vset1(0x1.62e4p-2f), x[i]);
+    VMATH_EACH(i, count) s[i] = vfnma(vfrom_int(n[i]), vset1(0x1.7f7d1cp-21f), s[i]);
+    VMATH_EACH(i, count) p[i] = vfma(s[i], vset1(0x1.6bec06p-4f), vset1(0x1.122776p-2f));
+    VMATH_EACH(i, count) p[i] = vfma(p[i], s[i], vset1(0x1.555674p-1f));
+    VMATH_EACH(i, count) p[i] = vfma(p[i], s[i], vset1(0x1.5554b0p+0f));
+    VMATH_EACH(i, count) p[i] = vfma(p[i], s[i], vset1(0x1.fffffep+0f));
+    VMATH_EACH(i, count) p[i] = vfma(p[i], s[i], vset1(2.0f));
+    VMATH_EACH(i, count) p[i] = vfma(p[i], s[i], vset1(1.0f));
+    VMATH_EACH(i, count) x[i] = vadd_exponent(p[i], n[i]);
 }
 
 /* tanh x = numerator / denominator with numerator = +-(e^|2x| - 1), denominator = e^|2x| + 1, so that
