@@ -96,10 +96,6 @@ void attune_step_lstm(const struct attune_execution *execution, int32_t worker, 
 
 /* steps_location.c */
 void attune_step_compose(const struct attune_execution *execution);
-/* core_location.c. Rows that the location form's two weighted sums take at once, whole tiles of every wsum
- * kernel, and the scales of what they add to. */
-#define ATTUNE_LOCATION_ROWS 24
-extern const float attune_core_ones[ATTUNE_LOCATION_ROWS];
 
 /* prepare.c: one worker's share of a prepared buffer's payload. */
 void attune_prepare_work(void *argument, int32_t worker, int32_t workers);

@@ -11,15 +11,12 @@
 #include "engine/convert.h"
 #include "engine/core.h"
 
-const float attune_core_ones[ATTUNE_LOCATION_ROWS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                                      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
 
-/* C by rows of `width`, and behind it whether it may be used. */
+/* C by rows of `width`, and what lies behind it. */
 static const float *composed_of(const struct attune_execution *execution)
 {
     return (const float *)(execution->workspace + execution->plan->location.offset);
@@ -73,14 +70,10 @@ static void locate_panel(const struct attune_worker *worker, const float *line, 
             locate_apart(worker->execution, line + lane, panel + lane, panel_width);
         return;
     }
-    for (int64_t t = 0; t < a; t += ATTUNE_LOCATION_ROWS) {
-        struct attune_wsum_args taps = {.p = composed + t * width, .ldp = width,
-                                        .m = least(ATTUNE_LOCATION_ROWS, a - t), .v = line, .ldv = 1,
-                                        .panel_stride = layout->columns, .n = width, .e = lanes,
-                                        .alpha = attune_core_ones, .o = panel + t * panel_width,
-                                        .ldo = panel_width};
-        layout->wsum(&taps);
-    }
+    struct attune_wsum_args taps = {.p = composed, .ldp = width, .m = a, .v = line, .ldv = 1,
+                                    .panel_stride = layout->columns, .n = width, .e = lanes,
+                                    .alpha = composed + layout->ones, .o = panel, .ldo = panel_width};
+    layout->wsum(&taps);
 }
 
 void attune_core_locate_panels(struct attune_worker *worker, const struct attune_block *block,

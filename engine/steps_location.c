@@ -11,11 +11,6 @@
 
 #include "engine/core.h"
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Chains that the search below keeps apart: one alone is bound by its latency, 3 us of the location form's
  * 20 for one sequence. */
 #define CHAINS 16
@@ -68,15 +63,14 @@ void attune_step_compose(const struct attune_execution *execution)
     const struct attune_plan *plan = execution->plan;
     const struct attune_location_layout *layout = &plan->location;
     int64_t a = plan->shape.a, f = plan->shape.f, width = plan->shape.width;
-    float *base = (float *)(execution->workspace + layout->offset);
+    float *base = (float *)(execution->workspace + layout->offset), *ones = base + layout->ones;
     memset(base, 0, (size_t)(a * width) * sizeof *base);
-    for (int64_t row = 0; row < a; row += ATTUNE_LOCATION_ROWS) {
-        struct attune_wsum_args product = {.p = attune_view_floats(execution, &layout->w_location) + row * f,
-                                           .ldp = f, .m = least(ATTUNE_LOCATION_ROWS, a - row),
-                                           .v = attune_view_floats(execution, &layout->kernel), .ldv = width,
-                                           .panel_stride = layout->columns, .n = f, .e = width,
-                                           .alpha = attune_core_ones, .o = base + row * width, .ldo = width};
-        layout->wsum(&product);
-    }
+    for (int64_t row = 0; row < a; row++)
+        ones[row] = 1;
+    struct attune_wsum_args product = {.p = attune_view_floats(execution, &layout->w_location), .ldp = f,
+                                       .m = a, .v = attune_view_floats(execution, &layout->kernel),
+                                       .ldv = width, .panel_stride = layout->columns, .n = f, .e = width,
+                                       .alpha = ones, .o = base, .ldo = width};
+    layout->wsum(&product);
     base[layout->sound] = is_sound(execution, base) ? 1.0f : 0.0f;
 }
