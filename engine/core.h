@@ -74,6 +74,7 @@ struct attune_block {
     const void *key_rows;  /* rows as they lie: of score_rows, of lstm, of tanh's direct path */
     int64_t key_row_stride;
     const float *key_peak;
+    float least_peak, most_peak; /* a NaN above all */
     const float *values;    /* as wsum reads them */
     const void *value_rows; /* as wsum_rows reads them */
     int64_t value_stride, value_panel;
