@@ -8,6 +8,8 @@
  * All that a key costs is `width` products a term: oneDNN would want every window gathered and every
  * result added.
  */
+#include <string.h>
+
 #include "engine/convert.h"
 #include "engine/core.h"
 
@@ -28,14 +30,12 @@ static const float *load_line(struct attune_worker *worker, const struct attune_
     const struct attune_plan *plan = worker->plan;
     const struct attune_view *view = &plan->location.previous;
     const char *base = attune_view_base(worker->execution, view);
-    int64_t width = plan->shape.width;
-    for (int64_t i = 0; i < block->count + width - 1; i++) {
-        int64_t at = block->first + i - width / 2;
-        worker->line[i] = at < 0 || at >= worker->key_length
-                              ? 0.0f
-                              : attune_load_float(base, view->dtype, worker->b * view->stride_b +
-                                                                         at * view->stride_t);
-    }
+    const int64_t low = block->first - plan->shape.width / 2, count = block->count + plan->shape.width - 1;
+    const int64_t from = low < 0 ? -low : 0, end = least(count, worker->key_length - low);
+    int64_t at = worker->b * view->stride_b + (low + from) * view->stride_t;
+    memset(worker->line, 0, (size_t)count * sizeof *worker->line);
+    for (int64_t i = from; i < end; i++, at += view->stride_t)
+        worker->line[i] = attune_load_float(base, view->dtype, at);
     return worker->line;
 }
 
