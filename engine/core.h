@@ -74,6 +74,7 @@ struct attune_block {
     const void *key_rows;  /* rows as they lie: of score_rows, of lstm, of tanh's direct path */
     int64_t key_row_stride;
     const float *key_peak;
+    float least_peak, most_peak; /* a NaN above all */
     const float *values;    /* as wsum reads them */
     const void *value_rows; /* as wsum_rows reads them */
     int64_t value_stride, value_panel;
@@ -96,10 +97,6 @@ void attune_step_lstm(const struct attune_execution *execution, int32_t worker, 
 
 /* steps_location.c */
 void attune_step_compose(const struct attune_execution *execution);
-/* core_location.c. Rows that the location form's two weighted sums take at once, whole tiles of every wsum
- * kernel, and the scales of what they add to. */
-#define ATTUNE_LOCATION_ROWS 24
-extern const float attune_core_ones[ATTUNE_LOCATION_ROWS];
 
 /* prepare.c: one worker's share of a prepared buffer's payload. */
 void attune_prepare_work(void *argument, int32_t worker, int32_t workers);

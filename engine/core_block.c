@@ -218,21 +218,29 @@ static float tanh_near(const struct attune_plan *plan)
     return plan->shape.a <= TANH_FEW ? INFINITY : TANH_NEAR;
 }
 
+/* Peaks are magnitudes, whose bits order as they do, NaN last: a loop that compilers vectorize. */
+static void find_peaks(struct attune_block *block)
+{
+    int32_t least_bits = INT32_MAX, most_bits = 0;
+    for (int64_t j = 0; j < block->count; j++) {
+        int32_t bits;
+        memcpy(&bits, &block->key_peak[j], sizeof bits);
+        least_bits = bits < least_bits ? bits : least_bits;
+        most_bits = bits > most_bits ? bits : most_bits;
+    }
+    memcpy(&block->least_peak, &least_bits, sizeof least_bits);
+    memcpy(&block->most_peak, &most_bits, sizeof most_bits);
+}
+
 /* Whether some pair of the block will be computed again, from the key's row. */
 static int needs_key_rows(const struct attune_worker *worker, const struct attune_block *block)
 {
     const struct attune_plan *plan = worker->plan;
     const float near = tanh_near(plan), reach = worker->execution->fold[plan->fold.reach];
-    int row_far = 0, row_near = 0, key_far = 0, key_near = 0;
-    for (int64_t i = 0; i < worker->row_count; i++) {
-        row_far |= worker->rows[i].far;
-        row_near |= worker->peak[i] <= near;
-    }
-    for (int64_t j = 0; j < block->count; j++) {
-        key_far |= !(block->key_peak[j] <= reach);
-        key_near |= block->key_peak[j] <= near;
-    }
-    return row_far || key_far || (row_near && key_near);
+    int far = !(block->most_peak <= reach), near_key = block->least_peak <= near;
+    for (int64_t i = 0; i < worker->row_count; i++)
+        far |= worker->rows[i].far || (near_key && worker->peak[i] <= near);
+    return far;
 }
 
 void attune_core_load_block(struct attune_worker *worker, int64_t index, struct attune_block *block)
@@ -259,6 +267,8 @@ void attune_core_load_block(struct attune_worker *worker, int64_t index, struct 
     block->key_peak = peak;
     if (plan->shape.kind == ATTUNE_SCORE_TANH && !plan->keys_packed)
         find_prepared(worker, block);
+    if (plan->shape.kind == ATTUNE_SCORE_TANH)
+        find_peaks(block);
     if (plan->location.wsum != NULL && needs_key_rows(worker, block))
         attune_core_locate_rows(worker, block);
     block->value_rows = operand_at(worker, worker->execution->value, &plan->value, block->first);
@@ -287,6 +297,8 @@ static void score_far_pairs(struct attune_worker *worker, const struct attune_bl
         direct.s = worker->scores + i * plan->lds;
         plan->kernel.score_direct(&direct);
     }
+    if (block->most_peak <= fold[plan->fold.reach])
+        return;
     direct.ldy = plan->query.stride_t;
     direct.n = rows;
     direct.s_stride = plan->lds;
@@ -308,7 +320,7 @@ static void score_near_pairs(struct attune_worker *worker, const struct attune_b
     struct attune_score_direct_args direct = {.ldy = block->key_row_stride, .a = plan->shape.a,
                                               .u = fold + plan->fold.u, .s_stride = 1};
     const float near = tanh_near(plan);
-    for (int64_t i = 0; i < rows; i++) {
+    for (int64_t i = 0; i < rows && block->least_peak <= near; i++) {
         if (!(worker->peak[row + i] <= near))
             continue;
         const struct attune_row *at = &worker->rows[row + i];

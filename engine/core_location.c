@@ -8,18 +8,17 @@
  * All that a key costs is `width` products a term: oneDNN would want every window gathered and every
  * result added.
  */
+#include <string.h>
+
 #include "engine/convert.h"
 #include "engine/core.h"
-
-const float attune_core_ones[ATTUNE_LOCATION_ROWS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                                      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
 
-/* C by rows of `width`, and behind it whether it may be used. */
+/* C by rows of `width`, and what lies behind it. */
 static const float *composed_of(const struct attune_execution *execution)
 {
     return (const float *)(execution->workspace + execution->plan->location.offset);
@@ -31,14 +30,12 @@ static const float *load_line(struct attune_worker *worker, const struct attune_
     const struct attune_plan *plan = worker->plan;
     const struct attune_view *view = &plan->location.previous;
     const char *base = attune_view_base(worker->execution, view);
-    int64_t width = plan->shape.width;
-    for (int64_t i = 0; i < block->count + width - 1; i++) {
-        int64_t at = block->first + i - width / 2;
-        worker->line[i] = at < 0 || at >= worker->key_length
-                              ? 0.0f
-                              : attune_load_float(base, view->dtype, worker->b * view->stride_b +
-                                                                         at * view->stride_t);
-    }
+    const int64_t low = block->first - plan->shape.width / 2, count = block->count + plan->shape.width - 1;
+    const int64_t from = low < 0 ? -low : 0, end = least(count, worker->key_length - low);
+    int64_t at = worker->b * view->stride_b + (low + from) * view->stride_t;
+    memset(worker->line, 0, (size_t)count * sizeof *worker->line);
+    for (int64_t i = from; i < end; i++, at += view->stride_t)
+        worker->line[i] = attune_load_float(base, view->dtype, at);
     return worker->line;
 }
 
@@ -73,14 +70,10 @@ static void locate_panel(const struct attune_worker *worker, const float *line, 
             locate_apart(worker->execution, line + lane, panel + lane, panel_width);
         return;
     }
-    for (int64_t t = 0; t < a; t += ATTUNE_LOCATION_ROWS) {
-        struct attune_wsum_args taps = {.p = composed + t * width, .ldp = width,
-                                        .m = least(ATTUNE_LOCATION_ROWS, a - t), .v = line, .ldv = 1,
-                                        .panel_stride = layout->columns, .n = width, .e = lanes,
-                                        .alpha = attune_core_ones, .o = panel + t * panel_width,
-                                        .ldo = panel_width};
-        layout->wsum(&taps);
-    }
+    struct attune_wsum_args taps = {.p = composed, .ldp = width, .m = a, .v = line, .ldv = 1,
+                                    .panel_stride = layout->columns, .n = width, .e = lanes,
+                                    .alpha = composed + layout->ones, .o = panel, .ldo = panel_width};
+    layout->wsum(&taps);
 }
 
 void attune_core_locate_panels(struct attune_worker *worker, const struct attune_block *block,

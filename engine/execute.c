@@ -158,6 +158,15 @@ static void run_team(struct attune_execution *execution, attune_work_fn *work)
     attune_team_run(&plan->context->team, plan->workers, work, execution);
 }
 
+/* A step that cannot be shared is done at once, by the caller: waking others would take longer than it. */
+static void run_step(struct attune_execution *execution, const struct attune_step *step)
+{
+    const struct attune_plan *plan = execution->plan;
+    const int alone = step->kind == ATTUNE_STEP_FOLD || step->kind == ATTUNE_STEP_COMPOSE;
+    execution->step = step;
+    attune_team_run(&plan->context->team, alone ? 1 : plan->workers, attune_step_work, execution);
+}
+
 /* Steps on the key side only, on the other side only, or all. */
 enum step_set { KEY_STEPS, OTHER_STEPS, ALL_STEPS };
 
@@ -168,8 +177,7 @@ static enum attune_status run_steps(struct attune_execution *execution, enum ste
         const struct attune_step *step = &plan->steps[i];
         if (set != ALL_STEPS && (step->keys_only != 0) != (set == KEY_STEPS))
             continue;
-        execution->step = step;
-        run_team(execution, attune_step_work);
+        run_step(execution, step);
     }
     if (atomic_load(&execution->failed))
         return attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory for a projection, inside oneDNN");
@@ -181,8 +189,7 @@ static enum attune_status project_output(struct attune_execution *execution)
     const struct attune_plan *plan = execution->plan;
     if (plan->out_projection == NULL || execution->out.base == NULL)
         return ATTUNE_OK;
-    execution->step = plan->out_projection;
-    run_team(execution, attune_step_work);
+    run_step(execution, plan->out_projection);
     if (atomic_load(&execution->failed))
         return attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory for out_weight, inside oneDNN");
     return ATTUNE_OK;

@@ -67,7 +67,8 @@ struct attune_lstm_layout {
 /* The location form: its weights composed, in the workspace: floats from `offset`. */
 struct attune_location_layout {
     size_t offset;
-    int64_t sound;   /* [a][width], and here 1 where float32 holds it */
+    int64_t ones;    /* [a][width], then from here a scale of 1 for each row */
+    int64_t sound;   /* and here 1 where float32 holds it */
     int64_t columns; /* of a panel of `wsum` */
     struct attune_view kernel, w_location, previous;
     attune_wsum_fn *wsum; /* of many rows, whatever the core takes */

@@ -45,7 +45,7 @@ static int32_t count_projections(const struct attune_plan *plan)
     int32_t count = 0;
     for (int32_t i = 0; i < plan->step_count; i++)
         count += plan->steps[i].kind == ATTUNE_STEP_PROJECT;
-    return count + (plan->location.wsum != NULL);
+    return count;
 }
 
 static double work_of_projections(const struct attune_plan *plan)

@@ -263,12 +263,10 @@ void attune_step_work(void *argument, int32_t worker, int32_t workers)
             clear_dead_rows(execution, step);
         break;
     case ATTUNE_STEP_FOLD:
-        if (worker == 0)
-            attune_step_fold(execution, step);
+        attune_step_fold(execution, step);
         break;
     case ATTUNE_STEP_COMPOSE:
-        if (worker == 0)
-            attune_step_compose(execution);
+        attune_step_compose(execution);
         break;
     case ATTUNE_STEP_LSTM:
         attune_step_lstm(execution, worker, workers);

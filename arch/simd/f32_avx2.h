@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "arch/simd/f32_eighths.h"
+
 #define ATTUNE_ONLY
 #define ATTUNE_ONLY_AVX2
 
@@ -75,6 +77,11 @@ VINLINE vf vfrom_int(vi a) { return _mm256_cvtepi32_ps(a); }
 VINLINE vf vadd_exponent(vf a, vi n)
 {
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(n, 23)));
+}
+VINLINE vf vpower_eighths(vi n)
+{
+    const __m256i entry = _mm256_permutevar8x32_epi32(_mm256_setr_epi32(ATTUNE_EIGHTHS), n);
+    return _mm256_castsi256_ps(_mm256_add_epi32(entry, _mm256_slli_epi32(n, 20)));
 }
 
 VINLINE vf vload_f16(const uint16_t *p)

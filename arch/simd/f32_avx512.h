@@ -13,6 +13,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "arch/simd/f32_eighths.h"
+
 #define ATTUNE_ONLY
 #define ATTUNE_ONLY_AVX512
 
@@ -69,6 +71,12 @@ VINLINE vf vfrom_int(vi a) { return _mm512_cvtepi32_ps(a); }
 VINLINE vf vadd_exponent(vf a, vi n)
 {
     return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_slli_epi32(n, 23)));
+}
+VINLINE vf vpower_eighths(vi n)
+{
+    static const uint32_t entries[VLANES] = {ATTUNE_EIGHTHS, ATTUNE_EIGHTHS};
+    const __m512i entry = _mm512_permutexvar_epi32(n, _mm512_loadu_si512(entries));
+    return _mm512_castsi512_ps(_mm512_add_epi32(entry, _mm512_slli_epi32(n, 20)));
 }
 
 VINLINE vf vload_f16(const uint16_t *p)

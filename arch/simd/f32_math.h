@@ -29,21 +29,34 @@ VINLINE void vexpm1_reduced(const vf *x, int count, vf *p, vi *n)
     VMATH_EACH(i, count) p[i] = vfma(p[i], vmul(r[i], r[i]), r[i]);
 }
 
-/* e^x, 1 ulp, where x lies in [-87, 88], which keeps 2^n (1 + p) a normal number; unspecified outside
- * that. NaN stays. */
-VINLINE void vexp_inside(vf *x, int count)
+/* e^x, 1 ulp, of any x; outside [-87, 88], which keeps 2^n (1 + p) a normal number, the value at the nearer
+ * bound. NaN stays. */
+VINLINE void vexp(vf *x, int count)
 {
     vf p[VMATH_MOST];
     vi n[VMATH_MOST];
+    VMATH_EACH(i, count) x[i] = vmax(vset1(-87.0f), vmin(vset1(88.0f), x[i]));
     vexpm1_reduced(x, count, p, n);
     VMATH_EACH(i, count) x[i] = vadd_exponent(vadd(p[i], vset1(1.0f)), n[i]);
 }
 
-/* The same for every x: outside the bounds the value at the nearer one. */
-VINLINE void vexp(vf *x, int count)
+/* e^(2x) where 2x lies in [-87, 88], within 1.15 ulp (unfused 1.37); unspecified outside that. NaN stays.
+ * 2x = n ln 2 / 8 + 2s with |2s| <= ln 2 / 16, so that a polynomial of degree 3 is enough where the whole
+ * remainder wants one of 6: e^(2s) - 1 = 2s + 2s^2 (1 + ...), minimax to 0.43 * 2^-24. The first part of
+ * ln 2 / 16 has 13 bits and |n| at most 10, so their product is exact, fused or not. Bound: 12 operations, of
+ * which 7 go to two multipliers, 3.5 cycles a vector on Zen 5; 4.2 are measured, 5.4 of degree 6. */
+VINLINE void vexp_twice(vf *x, int count)
 {
-    VMATH_EACH(i, count) x[i] = vmax(vset1(-87.0f), vmin(vset1(88.0f), x[i]));
-    vexp_inside(x, count);
+    vf s[VMATH_MOST], p[VMATH_MOST], power[VMATH_MOST];
+    vi n[VMATH_MOST];
+    VMATH_EACH(i, count) n[i] = vto_int(vmul(x[i], vset1(0x1.715476p+4f)));
+    VMATH_EACH(i, count) s[i] = vfnma(vfrom_int(n[i]), vset1(0x1.62ep-5f), x[i]);
+    VMATH_EACH(i, count) s[i] = vfnma(vfrom_int(n[i]), vset1(0x1.0bfbe8p-19f), s[i]);
+    VMATH_EACH(i, count) power[i] = vpower_eighths(n[i]);
+    VMATH_EACH(i, count) p[i] = vfma(s[i], vset1(0x1.555654p+0f), vset1(0x1.000874p+1f));
+    VMATH_EACH(i, count) p[i] = vfma(p[i], s[i], vset1(2.0f));
+    VMATH_EACH(i, count) p[i] = vmul(p[i], s[i]);
+    VMATH_EACH(i, count) x[i] = vfma(power[i], p[i], power[i]);
 }
 
 /* tanh x = numerator / denominator with numerator = +-(e^|2x| - 1), denominator = e^|2x| + 1, so that

@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "arch/simd/f32_eighths.h"
+
 #define ATTUNE_ONLY
 #define ATTUNE_ONLY_NEON
 
@@ -97,6 +99,17 @@ VINLINE vf vfrom_int(vi a) { return vcvtq_f32_s32(a); }
 VINLINE vf vadd_exponent(vf a, vi n)
 {
     return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a), vshlq_n_s32(n, 23)));
+}
+/* The entry's four bytes by number. */
+VINLINE vf vpower_eighths(vi n)
+{
+    static const uint32_t entries[8] = {ATTUNE_EIGHTHS};
+    const uint8x16x2_t table = {{vreinterpretq_u8_u32(vld1q_u32(entries)),
+                                 vreinterpretq_u8_u32(vld1q_u32(entries + 4))}};
+    const uint32x4_t first = vandq_u32(vreinterpretq_u32_s32(n), vdupq_n_u32(7));
+    const uint32x4_t bytes = vmlaq_u32(vdupq_n_u32(0x03020100u), first, vdupq_n_u32(0x04040404u));
+    const uint8x16_t entry = vqtbl2q_u8(table, vreinterpretq_u8_u32(bytes));
+    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_u8(entry), vshlq_n_s32(n, 20)));
 }
 
 VINLINE vf vload_f16(const uint16_t *p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }

@@ -12,6 +12,7 @@
  *   vreciprocal              an estimate, relative error below 1.5 * 2^-12, infinite at 0
  *   vto_int                  nearest even; a NaN becomes a number whose low 9 bits are 0
  *   vadd_exponent            a * 2^n by integer addition: a NaN stays one where n came from a NaN
+ *   vpower_eighths           2^(n / 8) within 0.54 * 2^-24 where that is normal; n from a NaN gives some number
  *   vreduce_add, vreduce_max lane l of the result is vhsum, vhmax of v[l], bit for bit
  *   vtranspose               lane l of v[r] <-> lane r of v[l]
  */
@@ -20,6 +21,8 @@
 
 #include <stdint.h>
 #include <string.h>
+
+#include "arch/simd/f32_eighths.h"
 
 #define ATTUNE_ONLY
 #define ATTUNE_ONLY_SCALAR
@@ -91,6 +94,12 @@ VINLINE vf vround(vf a)
     return vabs(a) < magic ? vcopysign(vabs(a) + magic - magic, a) : a;
 }
 VINLINE vf vadd_exponent(vf a, vi n) { return vfrom_bits(vbits(a) + ((uint32_t)n << 23)); }
+
+VINLINE vf vpower_eighths(vi n)
+{
+    static const uint32_t entry[8] = {ATTUNE_EIGHTHS};
+    return vfrom_bits(entry[n & 7] + ((uint32_t)n << 20));
+}
 
 /* The fields move into place as a denormal or a small number, and one multiplication by 2^112
  * rebiases both exactly; infinity and NaN then want the rest of their exponent. */

@@ -10,8 +10,7 @@
 VINLINE void expand_vectors(vf *x, int count, vf *peak)
 {
     VMATH_EACH(i, count) *peak = vlargest(*peak, vabs(x[i]));
-    VMATH_EACH(i, count) x[i] = vadd(x[i], x[i]);
-    vexp_inside(x, count);
+    vexp_twice(x, count);
 }
 
 /* A dropped term becomes 0 by selection: the product could be infinite or NaN. */

@@ -38,7 +38,8 @@ static enum attune_status add_location(struct attune_builder *builder)
     if ((double)shape->a * (double)shape->width > 0x1p56)
         return attune_fail(ATTUNE_ERROR_OVERFLOW, "w_location: A = %lld times a width of %lld",
                            (long long)shape->a, (long long)shape->width);
-    location->sound = shape->a * shape->width;
+    location->ones = shape->a * shape->width;
+    location->sound = location->ones + shape->a;
     location->offset = attune_builder_take(builder, location->sound + 1);
     location->kernel = attune_builder_matrix(builder, ATTUNE_IN_LOCATION_KERNEL);
     location->w_location = attune_builder_matrix(builder, ATTUNE_IN_W_LOCATION);

@@ -2,7 +2,7 @@
  *
  * Numbers at the ends, as rules that need no oracle: what a NaN or an infinity at each place does to
  * each row, a table whose every cell is checked; scores to the ends of float32; a finite bias that is
- * no mask; a million keys; saturated tanh that cancels.
+ * no mask; a million keys; saturated tanh that cancels; tanh near zero.
  */
 #include <criterion/criterion.h>
 #include <float.h>
@@ -420,5 +420,45 @@ Test(numbers, saturated_sides_that_cancel, .timeout = 120)
             box_result_free(&result);
             box_destroy(&box);
         }
+    attune_context_release(context);
+}
+
+/* Sides near zero, where what the folded sum is off by would be most of the score, beside one key far out of
+ * its range and one between: each pair is as exact as it would be alone. */
+Test(numbers, sides_near_zero_beside_a_far_one)
+{
+    enum { TERMS = 24, FAR_KEY = 5, MIDDLE_KEY = 30 };
+    struct attune_context *context = open_context();
+    struct box box;
+    struct box_result result;
+    box_create(&box, ATTUNE_ADDITIVE, 1);
+    add(&box, ATTUNE_IN_QUERY, ATTUNE_F32, 3, 1, ROWS, TERMS, 0);
+    add(&box, ATTUNE_IN_KEY, ATTUNE_F32, 3, 1, KEYS, TERMS, 0);
+    add(&box, ATTUNE_IN_SCORE_VECTOR, ATTUNE_F32, 1, TERMS, 0, 0, 0);
+    add(&box, ATTUNE_IN_VALUE, ATTUNE_F32, 3, 1, KEYS, E, 0);
+    box_output(&box, ATTUNE_OUT_SCORES);
+    for (int64_t t = 0; t < TERMS; t++) {
+        for (int64_t i = 0; i < ROWS; i++)
+            box_set(&box, ATTUNE_IN_QUERY, (const int64_t[]){0, i, t}, 1e-4 * (double)(i + t + 1));
+        for (int64_t j = 0; j < KEYS; j++)
+            box_set(&box, ATTUNE_IN_KEY, (const int64_t[]){0, j, t},
+                    j == FAR_KEY ? 60 : j == MIDDLE_KEY ? 1 : 1e-4 * (double)(j + 1));
+    }
+    run(&box, context, &result);
+    for (int64_t at = 0; at < ROWS * KEYS; at++) {
+        double want = 0, size = 0;
+        for (int64_t t = 0; t < TERMS; t++) {
+            const double u = box_get(&box, ATTUNE_IN_SCORE_VECTOR, &t);
+            const double y = tanh(box_get(&box, ATTUNE_IN_QUERY, (const int64_t[]){0, at / KEYS, t}) +
+                                  box_get(&box, ATTUNE_IN_KEY, (const int64_t[]){0, at % KEYS, t}));
+            want += u * y;
+            size += fabs(u * y);
+        }
+        const double error = fabs((double)result.value[ATTUNE_OUT_SCORES][at] - want);
+        cr_expect_leq(error, 0x1p-20 * size, "row %d, key %d: off by %g of %g", (int)(at / KEYS),
+                      (int)(at % KEYS), error, size);
+    }
+    box_result_free(&result);
+    box_destroy(&box);
     attune_context_release(context);
 }
