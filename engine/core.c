@@ -168,18 +168,10 @@ void attune_core_merge_work(void *argument, int32_t index, int32_t workers)
         merge_split_row(&worker, at / plan->rows, at % plan->rows);
 }
 
-/* Pairs that a q block of sequence b scores, roughly: from its first and last row, whose limits bound
- * the others'. */
+/* A q block of sequence b, as the plan shares them out. */
 static double block_cost(const struct attune_execution *execution, int64_t b, int64_t block)
 {
-    const struct attune_plan *plan = execution->plan;
-    int64_t from = block * plan->tiles.q_block, first, last, first_again, last_again;
-    int64_t rows = least(plan->tiles.q_block, plan->rows - from);
-    attune_shape_attended(&plan->shape, execution->args, b, from % plan->shape.t_q, &first, &last);
-    attune_shape_attended(&plan->shape, execution->args, b, (from + rows - 1) % plan->shape.t_q,
-                          &first_again, &last_again);
-    double keys = (double)(last - first + last_again - first_again) / 2;
-    return (double)rows * ((keys > 0 ? keys : 0) + 16);
+    return attune_plan_block_cost(execution->plan, execution->args, b, execution->plan->tiles.q_block, block);
 }
 
 static double sequence_cost(const struct attune_execution *execution, int64_t b)

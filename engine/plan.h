@@ -253,6 +253,10 @@ void attune_plan_write_header(struct attune_plan *plan);
 void attune_plan_resolve_scales(struct attune_plan *plan);
 /* plan_workers.c: workers, their schedule, and the q block and strip that suit their number. */
 void attune_plan_size_workers(struct attune_plan *plan);
+/* Pairs that a q block of sequence b scores, roughly: from its first and last row, whose limits bound the
+ * others'. `args` holds the lengths, where there are any. */
+double attune_plan_block_cost(const struct attune_plan *plan, const struct attune_args *args, int64_t b,
+                              int64_t q_block, int64_t block);
 /* plan_layout.c: sizes of blocks, splits and memory. */
 enum attune_status attune_plan_lay_out(struct attune_plan *plan, size_t lowered_bytes);
 

@@ -30,7 +30,7 @@ struct attune_tiles {
     int64_t kv_split; /* keys of a split, 0: no splits; a multiple of kv_block */
 };
 
-/* kv_block and kv_split depend on width_k, width_v, and the classes of rows and t_k alone. */
+/* kv_block and kv_split depend on the input alone, which says nothing of how many heads or threads there are. */
 void attune_model_tiles(const struct attune_model_input *input, const struct attune_kernel *score,
                         struct attune_tiles *tiles);
 

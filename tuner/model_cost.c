@@ -14,7 +14,7 @@
  * peak), and the wait for the term before. */
 #define FMA_A_CYCLE 2.0
 #define LOADS_A_CYCLE 1.4
-#define FMA_LATENCY 4.0
+#define FMA_LATENCY 5.0
 /* A vector of sums: where it starts from memory, is scaled and goes back; where it only goes there. */
 #define SUM_CYCLES 4.0
 #define SCORE_CYCLES 1.0
@@ -47,6 +47,8 @@
 #define LIMIT_CYCLES 10.0
 #define HIDE_CYCLES 15.0
 #define EDGE_CYCLES 18.0
+/* Rows that share keys: their own making ready, and what they leave. */
+#define UNIT_CYCLES 400.0
 /* Bytes a cycle from L2, and from beyond it. Columns of values by panels jump from row to row: half as fast. */
 #define NEAR_BYTES 48.0
 #define FAR_BYTES 10.0
@@ -114,6 +116,13 @@ static double panels_of_tanh(const struct attune_kernel *score, struct strip str
     const int64_t cut = left > all / 2 ? all : left > 1 ? all / 2 : left;
     const double alone = (double)(strip.rows % score->rows) * ALONE_ROW * (double)all;
     return TERM_CYCLES * (double)(whole * all + cut) * ((double)strip.rows + alone) * (double)terms;
+}
+
+/* A step of the scan for each pair: the products of four gates and of the score, five exponentials a unit. */
+static double steps_of_lstm(const struct attune_kernel *score, struct strip strip, int64_t n, int64_t a)
+{
+    const double products = (double)(4 * n + a) * vectors_of(n, score) / FMA_A_CYCLE;
+    return (double)(strip.rows * strip.keys) * (products + 5 * EXP_CYCLES * vectors_of(n, score));
 }
 
 /* So many rows at a time; fewer ones take more keys, which fill the vectors of sums that are reduced. */
@@ -242,6 +251,8 @@ static double strip_cycles(const struct count *count, struct strip strip, int fi
         score = panels_of_tanh(count->score, strip, round_up(key->a, ATTUNE_TERM_STEP));
     else if (count->score->operation == ATTUNE_OP_SCORE_DOT)
         score = panels_of_dot(count->score, strip, key->d);
+    else if (key->score == ATTUNE_KEY_LSTM)
+        score = steps_of_lstm(count->score, strip, key->n, key->a);
     else if (count->score->operation == ATTUNE_OP_SCORE_ROWS)
         score = rows_of_dot(count->score, strip, key->d, key->dtype_k != ATTUNE_PACK_F32);
     if (count->wsum->operation == ATTUNE_OP_WSUM)
@@ -300,7 +311,7 @@ double attune_model_cycles(const struct attune_model_problem *problem, const str
         count.wsum = choice->kernel[ATTUNE_OP_WSUM];
     const int64_t rows = tile != NULL ? tile->rows : choice->strip, strips = ceil_div(problem->rows, rows);
     const int64_t step = problem->key.mask == ATTUNE_KEY_CAUSAL ? ceil_div(strips, SAMPLES) : strips - 2;
-    double cycles = packing(&count);
+    double cycles = UNIT_CYCLES + packing(&count);
     for (int64_t at = 0, many = 1; at < strips; at += many) {
         many = at == 0 || step < 1 ? 1 : at + step < strips ? step : strips - at;
         cycles += (double)many * strip_cycles(&count, strip_at(problem, (at + many / 2) * rows, rows), at == 0);
