@@ -266,8 +266,9 @@ static void run_weighted(struct attune_worker *worker, int64_t items, int32_t in
     const double started = attune_clock_seconds();
     run_items(worker, item_at(execution, items, (double)begin[index]),
               item_at(execution, items, (double)begin[index + 1]));
-    attune_shares_note(plan->shares, index, begin[index + 1] - begin[index],
-                       attune_clock_seconds() - started);
+    if (!execution->alone)
+        attune_shares_note(plan->shares, index, begin[index + 1] - begin[index],
+                           attune_clock_seconds() - started);
 }
 
 void attune_core_work(void *argument, int32_t index, int32_t workers)

@@ -28,6 +28,7 @@ struct attune_execution {
     struct attune_sink_view out, alignments, lse, scores;
     const struct attune_step *step; /* the step being run */
     char *prepared;                 /* being written by attune_plan_prepare() */
+    int32_t alone;                  /* nobody is woken for it: the caller does every worker's part */
     _Atomic int failed;             /* a projection did not get its memory */
     _Atomic int32_t claimed;        /* pieces of the core's work that workers have taken */
 };

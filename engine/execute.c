@@ -154,8 +154,9 @@ static void open_execution(struct attune_execution *execution, const struct attu
 
 static void run_team(struct attune_execution *execution, attune_work_fn *work)
 {
+    static const struct attune_team_options alone = {.alone = 1};
     const struct attune_plan *plan = execution->plan;
-    attune_team_run(&plan->context->team, plan->workers, work, execution);
+    attune_team_run(execution->alone ? &alone : &plan->context->team, plan->workers, work, execution);
 }
 
 /* Steps on the key side only, on the other side only, or all. */
@@ -200,6 +201,7 @@ enum attune_status attune_plan_execute(const struct attune_plan *plan, const str
         return status;
     struct attune_execution execution;
     open_execution(&execution, plan, args);
+    execution.alone = plan->brief > 0 && !attune_team_is_awake(&plan->context->team, plan->workers, plan->brief);
     status = run_steps(&execution, plan->shape.prepared ? OTHER_STEPS : ALL_STEPS);
     if (status != ATTUNE_OK)
         return status;

@@ -180,6 +180,7 @@ struct attune_plan {
     int32_t needs_all;     /* raw scores are asked for: no tile is skipped */
 
     int32_t workers;
+    int64_t brief;                 /* nanoseconds by one, where waking others would take longer; else 0 */
     enum attune_schedule schedule; /* how items come to workers; never MODEL */
     struct attune_shares *shares;  /* of ATTUNE_SCHEDULE_WEIGHTED; changed by executions */
     size_t dealt;                  /* offset of workers + 1 floats: where shares begin */

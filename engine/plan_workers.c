@@ -9,10 +9,13 @@
 
 /* Cycles of work that another worker must have, to be worth what handing it over costs: a quarter of a
  * microsecond between cores that look for work. */
-#define CYCLES_A_WORKER 2000.0
+#define CYCLES_A_WORKER 1000.0
+/* What it takes a thread to wake that sleeps: 25 microseconds. */
+#define WAKE_CYCLES 100000.0
+#define CYCLES_A_NANOSECOND 4.0
 /* Each projection is a step of its own, with a hand-over before and cold weights on another core: as many
  * times that work again. */
-#define WORK_A_PROJECTION 4
+#define WORK_A_PROJECTION 1
 /* Flop of a dense product that a lane does in a cycle. */
 #define FLOP_A_LANE 2.5
 /* What a block costs beside its rows, in rows, and beside its keys, in keys. */
@@ -179,6 +182,12 @@ static int gathers(const struct attune_plan *plan, int64_t workers)
     return (together - apart) * work_of(plan) / (double)workers < CYCLES_A_WORKER;
 }
 
+static int64_t brief_of(const struct attune_plan *plan)
+{
+    const double work = work_of(plan), saved = work * (plan->workers - 1) / plan->workers;
+    return saved < WAKE_CYCLES ? (int64_t)(work / CYCLES_A_NANOSECOND) + 1 : 0;
+}
+
 /* Left to us, cores of several kinds share by speed. */
 static void choose_schedule(struct attune_plan *plan)
 {
@@ -206,6 +215,7 @@ void attune_plan_size_workers(struct attune_plan *plan)
         tiles->q_block = balanced_block(plan, tile_rows, plan->workers);
     tiles->strip = least(tiles->strip, tiles->q_block);
     plan->gathered = gathers(plan, plan->workers);
+    plan->brief = brief_of(plan);
     plan->q_blocks = ceil_div(rows, tiles->q_block);
     choose_schedule(plan);
 }

@@ -12,7 +12,8 @@
 #define SPLIT_ROWS 16
 #define SPLIT_KEYS (6 * ATTUNE_KEY_STEP)
 #define SPLIT_LEAST (2 * ATTUNE_KEY_STEP)
-/* Fewer keys are split where rows, keys and widths make so much: there that cost is 4 %. */
+/* Fewer keys are split where keys times widths are so much: there that is 4 % for one row, and no more for
+ * several, each of which is merged. */
 #define SPLIT_WORK 220000
 #define MAX_KV_BLOCK (4 * ATTUNE_KEY_STEP)
 #define MAX_Q_BLOCK 256
@@ -57,9 +58,9 @@ static int64_t choose_strip(const struct attune_model_input *input, int64_t tile
 /* Keys of a split, 0 for none: of about as good ones the longest that give two cores as many keys each. */
 static int64_t choose_kv_split(const struct attune_model_input *input)
 {
-    const int64_t t_k = input->t_k, work = input->rows * (input->width_k + input->width_v);
+    const int64_t t_k = input->t_k, work = t_k * (input->width_k + input->width_v);
     if (input->ordered || input->rows > SPLIT_ROWS || t_k <= 3 * ATTUNE_KEY_STEP ||
-        (t_k <= SPLIT_KEYS && work < SPLIT_WORK / t_k))
+        (t_k <= SPLIT_KEYS && work < SPLIT_WORK))
         return 0;
     int64_t best = SPLIT_KEYS, least = t_k;
     for (int64_t keys = SPLIT_KEYS; keys >= SPLIT_LEAST; keys -= ATTUNE_KEY_STEP) {
