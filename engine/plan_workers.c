@@ -3,8 +3,6 @@
  * How many workers a plan has, and blocks of rows that give each as much to do. Decides who computes what,
  * never what is computed: no bit depends on it.
  */
-#include <math.h>
-
 #include "engine/plan.h"
 
 /* Cycles of work that another worker must have, to be worth what handing it over costs: a quarter of a
@@ -23,7 +21,7 @@
 #define KEYS_A_ROW 16.0
 /* Blocks for each worker where they take different times that only an execution knows. */
 #define UNEVEN_BLOCKS 4
-/* The most loaded of all has so much of what each should have, or less: no smaller block is tried. */
+/* Where the most loaded has so many times an even share, or less, no smaller block is tried. */
 #define WELL_SHARED 1.01
 
 static int64_t least(int64_t a, int64_t b)
@@ -93,78 +91,98 @@ double attune_plan_block_cost(const struct attune_plan *plan, const struct attun
     return (double)rows * ((keys > 0 ? keys : 0) + KEYS_A_ROW);
 }
 
-/* Blocks of a head, and what they cost: rows, where they are all alike or only an execution knows. */
+/* The blocks of a head, what they cost as the core deals them out, and what they do cost: rows, or pairs where
+ * a mask makes them differ. */
 struct blocks {
     const struct attune_plan *plan;
     int64_t q_block, count;
-    int masked; /* they differ, as the mask says */
-    double cost;
+    int masked; /* lengths come with an execution, and nothing is known of them */
+    double dealt, taken;
 };
+
+static double dealt(const struct blocks *blocks, int64_t block)
+{
+    return blocks->masked ? attune_plan_block_cost(blocks->plan, NULL, 0, blocks->q_block, block)
+                          : (double)least(blocks->q_block, blocks->plan->rows - block * blocks->q_block);
+}
+
+static double taken(const struct blocks *blocks, int64_t block)
+{
+    const int64_t rows = least(blocks->q_block, blocks->plan->rows - block * blocks->q_block);
+    return dealt(blocks, block) * (1 + ROWS_A_BLOCK / (double)rows);
+}
 
 static struct blocks cut(const struct attune_plan *plan, int64_t q_block)
 {
-    const struct attune_shape *shape = &plan->shape;
     struct blocks blocks = {.plan = plan, .q_block = q_block, .count = ceil_div(plan->rows, q_block),
-                            .masked = plan->uneven && !attune_given(shape, ATTUNE_IN_KEY_LENGTHS) &&
-                                      !attune_given(shape, ATTUNE_IN_QUERY_LENGTHS)};
-    for (int64_t block = 0; block < blocks.count && blocks.masked; block++)
-        blocks.cost += attune_plan_block_cost(plan, NULL, 0, q_block, block);
-    if (!blocks.masked)
-        blocks.cost = (double)plan->rows;
+                            .masked = plan->uneven && !attune_given(&plan->shape, ATTUNE_IN_KEY_LENGTHS) &&
+                                      !attune_given(&plan->shape, ATTUNE_IN_QUERY_LENGTHS)};
+    for (int64_t block = 0; block < blocks.count; block++) {
+        blocks.dealt += dealt(&blocks, block);
+        blocks.taken += taken(&blocks, block);
+    }
     return blocks;
 }
 
-/* What lies before the border of worker `i`, the blocks of all units being dealt out in order as the core
- * does it. */
-static double border(const struct blocks *blocks, int64_t units, int64_t i, int64_t workers)
+/* Where the items of worker `i` begin, as the core has it. */
+static int64_t item_of(const struct blocks *blocks, int64_t units, int64_t pieces, int64_t i, int64_t workers)
 {
-    if (!blocks->masked || i == workers) {
-        const int64_t item = units * blocks->count * i / workers, unit = item / blocks->count;
-        return blocks->cost * (double)unit +
-               (double)least(item % blocks->count * blocks->q_block, blocks->plan->rows);
-    }
-    double before = blocks->cost * (double)units * (double)i / (double)workers, cost;
-    const double whole = blocks->cost * floor(before / blocks->cost);
-    double left = before - whole;
-    before = whole;
-    for (int64_t block = 0; block < blocks->count; block++, left -= cost, before += cost) {
-        cost = attune_plan_block_cost(blocks->plan, NULL, 0, blocks->q_block, block);
-        if (cost / 2 >= left)
-            break;
-    }
-    return before;
+    if (!blocks->masked || i == workers)
+        return units * blocks->count * pieces * i / workers;
+    const double before = blocks->dealt * (double)units * (double)i / (double)workers;
+    const int64_t unit = (int64_t)(before / blocks->dealt);
+    double left = before - blocks->dealt * (double)unit, cost;
+    int64_t block = 0;
+    for (; block < blocks->count && (cost = dealt(blocks, block)) / 2 < left; block++)
+        left -= cost;
+    return (unit * blocks->count + block) * pieces;
 }
 
-/* What the one of `workers` that has most has of an even share. */
-static double heaviest(const struct attune_plan *plan, int64_t units, int64_t q_block, int64_t workers)
+/* What the items before one cost. */
+static double cost_before(const struct blocks *blocks, int64_t pieces, int64_t item)
 {
-    const struct blocks blocks = cut(plan, q_block);
+    const int64_t whole = item / pieces, unit = whole / blocks->count, block = whole % blocks->count;
+    double cost = blocks->taken * (double)unit;
+    for (int64_t at = 0; at < block; at++)
+        cost += taken(blocks, at);
+    if (item % pieces > 0)
+        cost += taken(blocks, block) * (double)(item % pieces) / (double)pieces;
+    return cost;
+}
+
+/* The most that one of `workers` has to do, where an item is a block's `pieces`th part. */
+static double heaviest(const struct blocks *blocks, int64_t pieces, int64_t workers)
+{
+    const int64_t units = blocks->plan->shape.b * blocks->plan->shape.g;
     double most = 0, before = 0;
     for (int64_t i = 1; i <= workers; i++) {
-        const double done = border(&blocks, units, i, workers);
+        const double done = cost_before(blocks, pieces, item_of(blocks, units, pieces, i, workers));
         if (done - before > most)
             most = done - before;
         before = done;
     }
-    return most * (double)workers / (blocks.cost * (double)units);
+    return most;
 }
 
 /* The block, of whole tiles, that shares rows out best; of equals the largest. */
 static int64_t balanced_block(const struct attune_plan *plan, int64_t tile_rows, int64_t workers)
 {
-    const int64_t units = plan->shape.b * plan->shape.g * plan->splits, largest = plan->tiles.q_block;
-    const int64_t needed = plan->uneven && !cut(plan, largest).masked ? UNEVEN_BLOCKS * workers : 0;
+    const int64_t units = plan->shape.b * plan->shape.g, largest = plan->tiles.q_block;
+    const struct blocks few = cut(plan, largest);
+    const int64_t needed = plan->uneven && !few.masked ? UNEVEN_BLOCKS * workers : 0;
+    const double even = few.taken * (double)units / (double)workers;
     int64_t best = largest;
     double least_cost = 0;
     for (int64_t q_block = largest; q_block > 0; q_block = (q_block - 1) / tile_rows * tile_rows) {
-        const int enough = units * ceil_div(plan->rows, q_block) >= needed || q_block <= tile_rows;
-        const double most = heaviest(plan, units, q_block, workers);
-        const double cost = most * (1 + ROWS_A_BLOCK / (double)q_block);
-        if (enough && (least_cost == 0 || cost < least_cost)) {
+        const struct blocks blocks = cut(plan, q_block);
+        const double cost = heaviest(&blocks, plan->splits, workers);
+        if (units * plan->splits * blocks.count < needed && q_block > tile_rows)
+            continue;
+        if (least_cost == 0 || cost < least_cost) {
             least_cost = cost;
             best = q_block;
         }
-        if (enough && most <= WELL_SHARED)
+        if (cost <= WELL_SHARED * even)
             break;
     }
     return best;
@@ -174,12 +192,11 @@ static int64_t balanced_block(const struct attune_plan *plan, int64_t tile_rows,
  * merge does. */
 static int gathers(const struct attune_plan *plan, int64_t workers)
 {
-    const int64_t units = plan->shape.b * plan->shape.g, q_block = plan->tiles.q_block;
-    if (plan->splits == 1 || units * plan->rows == 0)
+    if (plan->splits == 1 || plan->shape.b * plan->shape.g * plan->rows == 0)
         return 0;
-    const double apart = heaviest(plan, units * plan->splits, q_block, workers);
-    const double together = heaviest(plan, units, q_block, workers);
-    return (together - apart) * work_of(plan) / (double)workers < CYCLES_A_WORKER;
+    const struct blocks blocks = cut(plan, plan->tiles.q_block);
+    const double more = heaviest(&blocks, 1, workers) - heaviest(&blocks, plan->splits, workers);
+    return more * work_of(plan) / (blocks.taken * (double)(plan->shape.b * plan->shape.g)) < CYCLES_A_WORKER;
 }
 
 static int64_t brief_of(const struct attune_plan *plan)
