@@ -169,7 +169,8 @@ static const struct attune_kernel *find_tile(const struct attune_model_problem *
 {
     const struct attune_kernel *score = choice->kernel[ATTUNE_OP_SCORE_DOT];
     const struct attune_kernel *wsum = choice->kernel[ATTUNE_OP_WSUM], *tile = NULL;
-    if (score == NULL || wsum == NULL || choice->kernel[ATTUNE_OP_SOFTMAX]->terms != 2)
+    if (score == NULL || wsum == NULL || choice->kernel[ATTUNE_OP_SOFTMAX]->terms != 2 ||
+        problem->key.mask == ATTUNE_KEY_ARBITRARY)
         return NULL;
     while ((tile = attune_model_next(problem, ATTUNE_OP_TILE, tile)) != NULL)
         if (tile->width == score->width && tile->width == wsum->width)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a choice costs: cycles of one core for the query rows that share keys, counted from what its kernels
- * do. Only candidates are compared, so that what all of them do alike is left out where it is hard to count.
- * The counts hold for any vector length; the cycles of a step were fitted once to 45,000 timings of 550
- * shapes and 40 candidates on a Zen 5, AVX2 and AVX-512 together. Knows no cache but by its size.
+ * What a choice costs: cycles that one core takes for the query rows that share keys, counted from what its
+ * kernels do. The counts are those of the templates and hold for any length of a vector. The cycles of what is
+ * counted are written down beside where they come from, or were fitted once to 70,000 timings of 820 shapes by
+ * 40 pairs of kernels each on a Zen 5, AVX2 and AVX-512 by the same numbers: most of those come out within 10 %,
+ * and the pair that costs least here was within 5 % of the fastest for 97 % of other shapes.
  */
 #include <math.h>
 
@@ -11,50 +12,54 @@
 #include "tuner/model.h"
 
 /* A tile's FMA, the loads beside them (a tile of 16 x 1, with its 17 loads for 16 FMA, ran at 67 % of the
- * peak), and the wait for the term before. */
+ * peak), and the wait for the term before. A line asked for ahead takes a part of a load. */
 #define FMA_A_CYCLE 2.0
 #define LOADS_A_CYCLE 1.4
 #define FMA_LATENCY 5.0
-/* A vector of sums: where it starts from memory, is scaled and goes back; where it only goes there. */
+#define ASK_LOADS 0.5
+/* A vector of sums that starts from memory, is scaled and goes back; a vector that only goes there. */
 #define SUM_CYCLES 4.0
-#define SCORE_CYCLES 1.0
-/* A vector of exponentials: in a pass of its own; between the FMA of a fused kernel; there, but where no FMA
- * are left to ride between, one waiting for the other. */
+#define STORE_CYCLES 1.0
+/* A vector of exponentials: in a pass of its own; between the FMA of a fused kernel, on whose ports half of its
+ * operations are; there, but with no FMA left to be between, each waiting for the one before it. */
 #define EXP_CYCLES 8.0
 #define RIDE_CYCLES 5.0
-#define ALONE_CYCLES 20.0
-/* Of a tanh score: a vector of terms, two over one division. */
+#define WAIT_CYCLES 20.0
+/* A vector of terms of the tanh score. A row alone takes so much longer for each vector of a panel. */
 #define TERM_CYCLES 1.3
-#define ALONE_ROW 0.02
-/* Kernels read by rows: the sums of a batch are reduced, a lane each; the terms that fill no vector; a vector
- * of another type is widened by a unit that an FMA would take; a chunk of keys begins. */
+#define TERM_ALONE 0.02
+/* Keys read by rows: an FMA among them, of which some wait; a lane of the sums that are reduced; a row's masked
+ * vector. Rows of other types: a vector is widened on a unit that an FMA would take. */
+#define ROWS_FMA 1.1
 #define REDUCE_CYCLES 1.25
 #define TAIL_CYCLES 0.5
 #define WIDEN_CYCLES 0.5
+/* Values read by rows: a panel of a chunk of keys begins. */
 #define CHUNK_CYCLES 8.0
-#define ASK_LOADS 0.5
-/* A vector of values of another type that is brought into panels; a byte's has a scale too, and takes twice it. */
+/* A vector of values of another type is brought into panels; a byte has a scale as well, and takes twice it. */
 #define CONVERT_CYCLES 3.0
-/* Blocks of lanes x lanes that are only part of one are packed with a condition a lane. */
+/* A block of lanes x lanes that is not all there is packed with a condition a lane. */
 #define PART_BLOCK 1.6
-/* A strip: its calls, or its turn in a fused kernel; for as many of its rows as a vector has lanes, a lane of
- * their maxima and sums, which are reduced together. A row: its limits where there are any, which a fused
- * kernel puts into effect itself. */
+/* A strip in three kernels: their calls. */
 #define STRIP_CYCLES 60.0
-#define FUSED_CYCLES 0.0
+/* Rows of a strip, rounded up to lanes, whose maxima and sums are reduced together: each. */
 #define GROUP_CYCLES 13.0
+/* A row of a strip: what it takes anyway; its limits, where it has any; what is hidden from it in a panel, by a
+ * fused kernel; a last vector that is padded, by the others. */
 #define ROW_CYCLES 60.0
 #define LIMIT_CYCLES 10.0
 #define HIDE_CYCLES 15.0
-#define EDGE_CYCLES 18.0
-/* Rows that share keys: their own making ready, and what they leave. */
+#define PAD_CYCLES 18.0
+/* Rows that share keys are made ready, and leave their results. */
 #define UNIT_CYCLES 400.0
-/* Bytes a cycle from L2, and from beyond it. Columns of values by panels jump from row to row: half as fast. */
+/* Bytes a cycle from L2, and from beyond it. Panels of columns jump from row to row of the values, and panels
+ * that are no whole lines of them meet each line twice: so many times as long. */
 #define NEAR_BYTES 48.0
 #define FAR_BYTES 10.0
 #define JUMPS 2.5
-#define TORN 1.15
-/* Of that many strips of a causal problem the cost is counted. */
+#define PART_LINES 1.15
+#define LINE 64
+/* Strips of a causal problem that are looked at, evenly spread. */
 #define SAMPLES 16
 
 static int64_t round_up(int64_t value, int64_t step)
@@ -72,10 +77,10 @@ static double vectors_of(int64_t count, const struct attune_kernel *kernel)
     return (double)ceil_div(count, kernel->lanes);
 }
 
-/* One term, or key, of a tile of rows x vectors sums, while so many lines are asked for ahead. */
-static double step_cycles(double rows, double vectors, double lines)
+/* One term, or key, of a tile of rows x vectors sums, with so many other loads beside. */
+static double step_cycles(double rows, double vectors, double loads)
 {
-    const double issue = fmax(rows * vectors / FMA_A_CYCLE, (rows + vectors + lines) / LOADS_A_CYCLE);
+    const double issue = fmax(rows * vectors / FMA_A_CYCLE, (rows + vectors + loads) / LOADS_A_CYCLE);
     return fmax(issue, FMA_LATENCY);
 }
 
@@ -84,16 +89,21 @@ static double bytes_of(int32_t dtype)
     return dtype == ATTUNE_PACK_F32 ? 4 : dtype == ATTUNE_PACK_I8 ? 1 : 2;
 }
 
-/* Of a vector of elements, where kernels of rows ask for it. */
-static double lines_of(const struct attune_kernel *kernel)
+/* Loads that asking for a vector of a row takes. */
+static double asks_of(const struct attune_kernel *kernel)
 {
-    return ASK_LOADS * bytes_of(kernel->dtype) * (double)kernel->lanes / 64;
+    return ASK_LOADS * bytes_of(kernel->dtype) * (double)kernel->lanes / LINE;
 }
 
 /* Rows that are scored together, and the keys up to the last that one of them may attend. */
 struct strip {
     int64_t rows, keys;
 };
+
+static double widening(const struct attune_kernel *by_rows)
+{
+    return by_rows->dtype != ATTUNE_PACK_F32 ? WIDEN_CYCLES : 0;
+}
 
 /* ---- Scores. ---- */
 
@@ -105,7 +115,7 @@ static double panels_of_dot(const struct attune_kernel *score, struct strip stri
     if (left > 0)
         cycles += (double)d * step_cycles((double)left, vectors, 0);
     return (double)ceil_div(strip.keys, score->width) *
-           (cycles + SCORE_CYCLES * vectors * (double)strip.rows);
+           (cycles + STORE_CYCLES * vectors * (double)strip.rows);
 }
 
 /* Vectors of a panel's keys: the last is cut to half of them, or a quarter. Left-over rows go one by one. */
@@ -114,7 +124,7 @@ static double panels_of_tanh(const struct attune_kernel *score, struct strip str
     const int64_t whole = strip.keys / score->width, all = score->width / score->lanes;
     const int64_t left = ceil_div(strip.keys % score->width, score->lanes);
     const int64_t cut = left > all / 2 ? all : left > 1 ? all / 2 : left;
-    const double alone = (double)(strip.rows % score->rows) * ALONE_ROW * (double)all;
+    const double alone = (double)(strip.rows % score->rows) * TERM_ALONE * (double)all;
     return TERM_CYCLES * (double)(whole * all + cut) * ((double)strip.rows + alone) * (double)terms;
 }
 
@@ -126,15 +136,16 @@ static double steps_of_lstm(const struct attune_kernel *score, struct strip stri
 }
 
 /* So many rows at a time; fewer ones take more keys, which fill the vectors of sums that are reduced. */
-static double rows_of_dot(const struct attune_kernel *score, struct strip strip, int64_t d, int typed)
+static double rows_of_dot(const struct attune_kernel *score, struct strip strip, int64_t d)
 {
     double cycles = 0;
     for (int64_t row = 0; row < strip.rows; row += score->rows) {
         const int64_t rows = strip.rows - row < score->rows ? strip.rows - row : score->rows;
         const int64_t batch = score->lanes / (rows == 3 ? 4 : rows);
         const double keys = (double)round_up(strip.keys, batch > 0 ? batch : 1);
-        double a_key = vectors_of(d, score) * (1.1 * (double)rows / FMA_A_CYCLE + (typed ? WIDEN_CYCLES : 0));
-        a_key += d % score->lanes != 0 ? TAIL_CYCLES * (double)rows : 0;
+        double a_key = vectors_of(d, score) * (ROWS_FMA * (double)rows / FMA_A_CYCLE + widening(score));
+        if (d % score->lanes != 0)
+            a_key += TAIL_CYCLES * (double)rows;
         cycles += keys * (a_key + REDUCE_CYCLES * (double)rows);
     }
     return cycles;
@@ -175,98 +186,102 @@ static double chunks_of(int64_t keys, int64_t e, int one_tile)
 
 /* Panels as even as can be, and a vector of its own for the columns that are left. One row takes 8 vectors,
  * two twice as many as four. */
-static double rows_of_wsum(const struct attune_kernel *wsum, struct strip strip, int64_t e, int typed)
+static double rows_of_wsum(const struct attune_kernel *wsum, struct strip strip, int64_t e)
 {
     const int64_t whole = e / wsum->lanes, vectors = wsum->width / wsum->lanes;
     double cycles = 0;
     for (int64_t row = 0; row < strip.rows; row += wsum->rows) {
         const int64_t rows = strip.rows - row < wsum->rows ? strip.rows - row : wsum->rows;
         const int64_t panels = ceil_div(whole, rows == 1 ? 8 : rows == 2 ? 2 * vectors : vectors);
+        const double each = (double)whole / (double)(panels > 0 ? panels : 1);
         const int last = e % wsum->lanes != 0;
-        const double many = (double)whole / (double)(panels > 0 ? panels : 1);
-        double a_key = typed ? WIDEN_CYCLES * (double)whole : 0;
+        double a_key = widening(wsum) * (double)whole;
         if (panels > 0)
-            a_key += (double)panels * step_cycles((double)rows, many, many * lines_of(wsum));
+            a_key += (double)panels * step_cycles((double)rows, each, each * asks_of(wsum));
         if (last)
             a_key += step_cycles((double)rows, 1, 1);
-        cycles += (double)strip.keys * a_key +
-                  chunks_of(strip.keys, e, panels + last == 1) *
-                      (CHUNK_CYCLES * (double)(panels + last) + SCORE_CYCLES * (double)rows * vectors_of(e, wsum));
+        const double a_chunk = CHUNK_CYCLES * (double)(panels + last) +
+                               STORE_CYCLES * (double)rows * vectors_of(e, wsum);
+        cycles += (double)strip.keys * a_key + a_chunk * chunks_of(strip.keys, e, panels + last == 1);
     }
     return cycles + SUM_CYCLES * (double)strip.rows * vectors_of(e, wsum);
 }
 
 /* ---- All of it. ---- */
 
+/* What is counted: a pair of kernels, or one in their place. */
 struct count {
     const struct attune_model_problem *problem;
     const struct attune_kernel *score, *wsum;
     int fused;
 };
 
-/* Exponentials ride between the sums of the strip before: one between every two keys of whole panels. */
+/* They ride between the FMA of the strip before: one between every two keys of a whole panel. */
 static double exponentials(const struct count *count, struct strip strip, int first)
 {
     const struct attune_kernel *score = count->score, *wsum = count->wsum;
     if (!count->fused)
         return EXP_CYCLES * (double)strip.rows * vectors_of(strip.keys, score);
-    const double vectors = (double)strip.rows * (double)(round_up(strip.keys, score->width) / score->lanes);
+    const double vectors = (double)strip.rows * vectors_of(round_up(strip.keys, score->width), score);
     const double places = (double)(strip.keys / 8 * 4) * (double)(count->problem->key.e / wsum->width);
     const double riding = first ? 0 : fmin(vectors, places);
-    return RIDE_CYCLES * riding + ALONE_CYCLES * (vectors - riding);
+    return RIDE_CYCLES * riding + WAIT_CYCLES * (vectors - riding);
 }
 
-/* What a kernel takes that computes for so long and waits for its operand meanwhile, a row of `width` elements a
- * key. The first strip brings it near; a further one brings again what lies in place, and comes from afar. */
-static double beside_transfer(const struct count *count, const struct attune_kernel *kernel, double cycles,
-                              double bytes, int again)
+/* Softmax but for the exponentials, and limits. */
+static double row_cycles(const struct count *count, struct strip strip)
 {
-    const struct attune_model_problem *problem = count->problem;
-    const double all = 4.0 * (double)problem->t_k * (double)(problem->key.d + problem->key.e);
-    const int far = all > 2.0 * (double)problem->topology->l2.size;
-    const int jumps = kernel->operation == ATTUNE_OP_WSUM && problem->key.e > kernel->width;
-    const int torn = far && kernel->operation == ATTUNE_OP_WSUM_ROWS && problem->rows > 2 &&
-                     4 * kernel->width % 64 != 0;
-    const int by_rows = kernel->operation == ATTUNE_OP_WSUM_ROWS || kernel->operation == ATTUNE_OP_SCORE_ROWS;
-    if (all <= (double)problem->topology->l1d.size || (again && !(far && by_rows)))
-        return cycles;
-    return hypot(cycles, bytes * (jumps && (far || kernel->lanes <= 8) ? JUMPS : torn ? TORN : 1) / (far ? FAR_BYTES : NEAR_BYTES));
+    const int32_t mask = count->problem->key.mask;
+    const int limited = mask == ATTUNE_KEY_CAUSAL || mask == ATTUNE_KEY_WINDOW;
+    double a_row = ROW_CYCLES + (limited ? LIMIT_CYCLES : 0);
+    if (count->fused)
+        a_row += limited || strip.keys % count->score->width != 0 ? HIDE_CYCLES : 0;
+    else
+        a_row += strip.keys % count->score->lanes != 0 ? PAD_CYCLES : 0;
+    return a_row * (double)strip.rows + GROUP_CYCLES * (double)round_up(strip.rows, count->score->lanes);
 }
 
-/* Times that rows pass the values: a panel that L1 does not hold comes again for every tile of rows. */
-static double passes_of(const struct count *count, struct strip strip)
+/* Times as long that values take to come as if they were read once from the first byte to the last. */
+static double detours(const struct count *count, struct strip strip, int far)
 {
-    const double panel = 4.0 * (double)strip.keys * (double)count->wsum->width;
-    if (count->wsum->operation == ATTUNE_OP_WSUM_ROWS || panel <= (double)count->problem->topology->l1d.size)
-        return 1;
-    return (double)ceil_div(strip.rows, count->wsum->rows);
+    const struct attune_kernel *wsum = count->wsum;
+    const double panel = 4.0 * (double)strip.keys * (double)wsum->width;
+    if (wsum->operation == ATTUNE_OP_WSUM_ROWS)
+        return far && strip.rows > 2 && 4 * wsum->width % LINE != 0 ? PART_LINES : 1;
+    const int jumps = count->problem->key.e > wsum->width && (far || 4 * wsum->lanes < LINE);
+    const int again = panel > (double)count->problem->topology->l1d.size; /* for every tile of rows */
+    return (jumps ? JUMPS : 1) * (again ? (double)ceil_div(strip.rows, wsum->rows) : 1);
 }
 
+/* A kernel computes for so long, and waits for bytes meanwhile. */
+static double beside(double cycles, double bytes, int far)
+{
+    return hypot(cycles, bytes / (far ? FAR_BYTES : NEAR_BYTES));
+}
+
+/* The first strip brings keys and values near; further ones bring again what lies in place and is far. */
 static double strip_cycles(const struct count *count, struct strip strip, int first)
 {
-    const struct attune_key *key = &count->problem->key;
-    const int limited = key->mask == ATTUNE_KEY_CAUSAL || key->mask == ATTUNE_KEY_WINDOW;
-    double score = 0, wsum;
-    if (key->score == ATTUNE_KEY_TANH)
-        score = panels_of_tanh(count->score, strip, round_up(key->a, ATTUNE_TERM_STEP));
-    else if (count->score->operation == ATTUNE_OP_SCORE_DOT)
-        score = panels_of_dot(count->score, strip, key->d);
-    else if (key->score == ATTUNE_KEY_LSTM)
-        score = steps_of_lstm(count->score, strip, key->n, key->a);
-    else if (count->score->operation == ATTUNE_OP_SCORE_ROWS)
-        score = rows_of_dot(count->score, strip, key->d, key->dtype_k != ATTUNE_PACK_F32);
-    if (count->wsum->operation == ATTUNE_OP_WSUM)
-        wsum = panels_of_wsum(count->wsum, strip, key->e);
-    else
-        wsum = rows_of_wsum(count->wsum, strip, key->e, key->dtype_v != ATTUNE_PACK_F32);
-    score = beside_transfer(count, count->score, score, (double)(key->d * strip.keys) * bytes_of(key->dtype_k), !first);
-    wsum = beside_transfer(count, count->wsum, wsum, passes_of(count, strip) * (double)(key->e * strip.keys) * bytes_of(key->dtype_v), !first);
-    const int hides = count->fused && (limited || strip.keys % count->score->width != 0);
-    const int64_t lanes = count->score->lanes;
-    const int torn = !count->fused && strip.keys % lanes != 0;
-    return score + wsum + exponentials(count, strip, first) + (count->fused ? FUSED_CYCLES : STRIP_CYCLES) +
-           GROUP_CYCLES * (double)round_up(strip.rows, lanes) +
-           (ROW_CYCLES + (limited ? LIMIT_CYCLES : 0) + (hides ? HIDE_CYCLES : 0) + (torn ? EDGE_CYCLES : 0)) * (double)strip.rows;
+    const struct attune_model_problem *problem = count->problem;
+    const struct attune_key *key = &problem->key;
+    const struct attune_kernel *score = count->score, *wsum = count->wsum;
+    const double all = 4.0 * (double)problem->t_k * (double)(key->d + key->e);
+    const int far = all > 2.0 * (double)problem->topology->l2.size;
+    const int comes = all > (double)problem->topology->l1d.size;
+    double scores = score->operation == ATTUNE_OP_SCORE_DOT    ? panels_of_dot(score, strip, key->d)
+                    : score->operation == ATTUNE_OP_SCORE_ROWS ? rows_of_dot(score, strip, key->d)
+                    : score->operation == ATTUNE_OP_LSTM
+                        ? steps_of_lstm(score, strip, key->n, key->a)
+                        : panels_of_tanh(score, strip, round_up(key->a, ATTUNE_TERM_STEP));
+    double sums = wsum->operation == ATTUNE_OP_WSUM ? panels_of_wsum(wsum, strip, key->e)
+                                                    : rows_of_wsum(wsum, strip, key->e);
+    if (comes && (first || (far && score->operation == ATTUNE_OP_SCORE_ROWS)))
+        scores = beside(scores, bytes_of(key->dtype_k) * (double)(strip.keys * key->d), far);
+    if (comes && (first || (far && wsum->operation == ATTUNE_OP_WSUM_ROWS)))
+        sums = beside(sums, detours(count, strip, far) * bytes_of(key->dtype_v) * (double)(strip.keys * key->e),
+                      far);
+    return scores + sums + exponentials(count, strip, first) + row_cycles(count, strip) +
+           (count->fused ? 0 : STRIP_CYCLES);
 }
 
 /* Keys in panels, values of other types as float32: once for all rows. A block of lanes x lanes is transposed
