@@ -27,7 +27,7 @@
 #define WAIT_CYCLES 20.0
 /* A vector of terms of the tanh score. A row alone takes so much longer for each vector of a panel. */
 #define TERM_CYCLES 1.3
-#define TERM_ALONE 0.02
+#define TERM_ALONE 0.04
 /* Keys read by rows: an FMA among them, of which some wait; a lane of the sums that are reduced; a row's masked
  * vector. Rows of other types: a vector is widened on a unit that an FMA would take. */
 #define ROWS_FMA 1.1
