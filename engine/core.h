@@ -89,7 +89,7 @@ static inline const float *attune_view_floats(const struct attune_execution *exe
     return (const float *)attune_view_base(execution, view);
 }
 
-/* steps.c: runs one step's share of a worker. */
+/* steps.c: runs one step's share of a worker; the only one's, where a step is too small to be shared. */
 void attune_step_work(void *argument, int32_t worker, int32_t workers);
 /* steps_weights.c */
 void attune_step_fold(const struct attune_execution *execution, const struct attune_step *step);

@@ -170,7 +170,10 @@ static enum attune_status run_steps(struct attune_execution *execution, enum ste
         if (set != ALL_STEPS && (step->keys_only != 0) != (set == KEY_STEPS))
             continue;
         execution->step = step;
-        run_team(execution, attune_step_work);
+        if (attune_step_is_shared(step))
+            run_team(execution, attune_step_work);
+        else
+            attune_team_run(&plan->context->team, 1, attune_step_work, execution);
     }
     if (atomic_load(&execution->failed))
         return attune_fail(ATTUNE_ERROR_NO_MEMORY, "no memory for a projection, inside oneDNN");

@@ -252,6 +252,8 @@ enum attune_status attune_plan_lacks(const struct attune_plan *plan, enum attune
 void attune_plan_write_header(struct attune_plan *plan);
 /* plan_layout.c: how scores are scaled, and who has to see them: follows from the problem alone. */
 void attune_plan_resolve_scales(struct attune_plan *plan);
+/* steps.c: whether all workers run a step. */
+int attune_step_is_shared(const struct attune_step *step);
 /* plan_workers.c: workers, their schedule, and the q block and strip that suit their number. */
 void attune_plan_size_workers(struct attune_plan *plan);
 /* Pairs that a q block of sequence b scores, roughly: from its first and last row, whose limits bound the

@@ -5,15 +5,14 @@
  */
 #include "engine/plan.h"
 
-/* Cycles of work that another worker must have, to be worth what handing it over costs: a quarter of a
- * microsecond between cores that look for work. */
-#define CYCLES_A_WORKER 1000.0
+/* Cycles of work that another worker must have for each time that work is handed over, which takes 0.2 to 1
+ * microseconds between two cores that look for it, as they are near each other or not. */
+#define CYCLES_A_WORKER 3500.0
 /* What it takes a thread to wake that sleeps: 25 microseconds. */
 #define WAKE_CYCLES 100000.0
 #define CYCLES_A_NANOSECOND 4.0
-/* Each projection is a step of its own, with a hand-over before and cold weights on another core: as many
- * times that work again. */
-#define WORK_A_PROJECTION 1
+/* A projection finds its weights cold on another core: as many times that work again. */
+#define WORK_A_PROJECTION 3
 /* Flop of a dense product that a lane does in a cycle. */
 #define FLOP_A_LANE 2.5
 /* What a block costs beside its rows, in rows, and beside its keys, in keys. */
@@ -40,6 +39,15 @@ static int32_t count_projections(const struct attune_plan *plan)
     for (int32_t i = 0; i < plan->step_count; i++)
         count += plan->steps[i].kind == ATTUNE_STEP_PROJECT;
     return count + (plan->location.wsum != NULL);
+}
+
+/* Times that an execution hands work over. */
+static int32_t count_rounds(const struct attune_plan *plan)
+{
+    int32_t rounds = 1 + (plan->out_projection != NULL);
+    for (int32_t i = 0; i < plan->step_count; i++)
+        rounds += attune_step_is_shared(&plan->steps[i]);
+    return rounds;
 }
 
 static double work_of_projections(const struct attune_plan *plan)
@@ -70,7 +78,8 @@ static int64_t count_workers(const struct attune_plan *plan, int64_t tile_rows)
 {
     const struct attune_shape *shape = &plan->shape;
     const int32_t projections = count_projections(plan);
-    const double useful = work_of(plan) / (CYCLES_A_WORKER * (1 + WORK_A_PROJECTION * projections));
+    const double useful =
+        work_of(plan) / (CYCLES_A_WORKER * (count_rounds(plan) + WORK_A_PROJECTION * projections));
     int64_t workers = plan->context->threads;
     if (plan->parallel.threads > 0)
         workers = least(workers, plan->parallel.threads);

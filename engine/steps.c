@@ -246,6 +246,11 @@ static void project_rows(struct attune_execution *execution, const struct attune
     }
 }
 
+int attune_step_is_shared(const struct attune_step *step)
+{
+    return step->kind != ATTUNE_STEP_FOLD && step->kind != ATTUNE_STEP_COMPOSE;
+}
+
 void attune_step_work(void *argument, int32_t worker, int32_t workers)
 {
     struct attune_execution *execution = argument;
@@ -263,12 +268,10 @@ void attune_step_work(void *argument, int32_t worker, int32_t workers)
             clear_dead_rows(execution, step);
         break;
     case ATTUNE_STEP_FOLD:
-        if (worker == 0)
-            attune_step_fold(execution, step);
+        attune_step_fold(execution, step);
         break;
     case ATTUNE_STEP_COMPOSE:
-        if (worker == 0)
-            attune_step_compose(execution);
+        attune_step_compose(execution);
         break;
     case ATTUNE_STEP_LSTM:
         attune_step_lstm(execution, worker, workers);
