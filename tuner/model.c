@@ -14,7 +14,7 @@
 #define SPLIT_LEAST (2 * ATTUNE_KEY_STEP)
 /* Fewer keys are split where keys times widths are so much: there that is 4 % for one row, and no more for
  * several, each of which is merged. */
-#define SPLIT_WORK 220000
+#define SPLIT_WORK 260000
 #define MAX_KV_BLOCK (4 * ATTUNE_KEY_STEP)
 #define MAX_Q_BLOCK 256
 /* Keys and values that nothing packs pass by once, and no block of them has to stay in L2: longer blocks
