@@ -266,7 +266,7 @@ static double strip_cycles(const struct count *count, struct strip strip, int fi
     const struct attune_key *key = &problem->key;
     const struct attune_kernel *score = count->score, *wsum = count->wsum;
     const double all = 4.0 * (double)problem->t_k * (double)(key->d + key->e);
-    const int far = all > 2.0 * (double)problem->topology->l2.size;
+    const int far = all > 1.5 * (double)problem->topology->l2.size;
     const int comes = all > (double)problem->topology->l1d.size;
     double scores = score->operation == ATTUNE_OP_SCORE_DOT    ? panels_of_dot(score, strip, key->d)
                     : score->operation == ATTUNE_OP_SCORE_ROWS ? rows_of_dot(score, strip, key->d)
@@ -284,24 +284,33 @@ static double strip_cycles(const struct count *count, struct strip strip, int fi
            (count->fused ? 0 : STRIP_CYCLES);
 }
 
-/* Keys in panels, values of other types as float32: once for all rows. A block of lanes x lanes is transposed
- * in log2(lanes) shuffles a vector. */
+/* Values of other types become float32 once for all rows: rows as they are for few, else panels. Those that do
+ * not fill vectors, or panels, take a condition a vector. */
+static double converting(const struct count *count)
+{
+    const struct attune_key *key = &count->problem->key;
+    const struct attune_kernel *wsum = count->wsum;
+    if (wsum->operation != ATTUNE_OP_WSUM || key->dtype_v == ATTUNE_PACK_F32)
+        return 0;
+    const int32_t whole = count->problem->rows <= ATTUNE_MODEL_DIRECT_ROWS ? wsum->lanes : wsum->width;
+    const double times = (key->e % whole != 0 ? 2 : 1) * (key->dtype_v == ATTUNE_PACK_I8 ? 2 : 1);
+    return times * CONVERT_CYCLES * (double)count->problem->t_k * vectors_of(key->e, wsum);
+}
+
+/* Keys become panels once for all rows. A block of lanes x lanes is transposed in log2(lanes) shuffles a
+ * vector. */
 static double packing(const struct count *count)
 {
     const struct attune_key *key = &count->problem->key;
     const int64_t t_k = count->problem->t_k, lanes = count->score->lanes;
-    double cycles = 0;
-    if (count->wsum->operation == ATTUNE_OP_WSUM && key->dtype_v != ATTUNE_PACK_F32)
-        cycles += (key->dtype_v == ATTUNE_PACK_I8 ? 2 : 1) * CONVERT_CYCLES * (double)t_k *
-                  vectors_of(key->e, count->wsum);
-    if (key->prepared || key->score == ATTUNE_KEY_LSTM || count->score->operation == ATTUNE_OP_SCORE_ROWS)
-        return cycles;
     const int tanh = key->score == ATTUNE_KEY_TANH;
     const int64_t d = tanh ? round_up(key->a, ATTUNE_TERM_STEP) : key->d;
+    if (key->prepared || key->score == ATTUNE_KEY_LSTM || count->score->operation == ATTUNE_OP_SCORE_ROWS)
+        return 0;
     const double full = (double)((t_k / lanes) * (d / lanes));
-    const double all = (double)ceil_div(round_up(t_k, count->score->width), lanes) * vectors_of(d, count->score);
-    cycles += (double)lanes * (log2((double)lanes) + 0.5) * (full + PART_BLOCK * (all - full));
-    return cycles + (tanh ? EXP_CYCLES * (double)d * vectors_of(t_k, count->score) : 0);
+    const double all = vectors_of(round_up(t_k, count->score->width), count->score) * vectors_of(d, count->score);
+    return (double)lanes * (log2((double)lanes) + 0.5) * (full + PART_BLOCK * (all - full)) +
+           (tanh ? EXP_CYCLES * (double)d * vectors_of(t_k, count->score) : 0);
 }
 
 /* Rows are those of one head after the other; its last row may attend the last key. */
@@ -326,7 +335,7 @@ double attune_model_cycles(const struct attune_model_problem *problem, const str
         count.wsum = choice->kernel[ATTUNE_OP_WSUM];
     const int64_t rows = tile != NULL ? tile->rows : choice->strip, strips = ceil_div(problem->rows, rows);
     const int64_t step = problem->key.mask == ATTUNE_KEY_CAUSAL ? ceil_div(strips, SAMPLES) : strips - 2;
-    double cycles = UNIT_CYCLES + packing(&count);
+    double cycles = UNIT_CYCLES + packing(&count) + converting(&count);
     for (int64_t at = 0, many = 1; at < strips; at += many) {
         many = at == 0 || step < 1 ? 1 : at + step < strips ? step : strips - at;
         cycles += (double)many * strip_cycles(&count, strip_at(problem, (at + many / 2) * rows, rows), at == 0);
