@@ -65,19 +65,21 @@ static void finish_again(struct attune_worker *worker, int64_t unit, int64_t fir
     attune_core_exact_row(worker, 0);
 }
 
-static void finish_block(struct attune_worker *worker, int64_t unit)
+/* Finishes the rows of a block; `again` does a row that float32 could not hold, or must not. */
+static void finish_block(struct attune_worker *worker, int64_t unit,
+                         void (*again)(struct attune_worker *, int64_t unit, int64_t row))
 {
     const struct attune_plan *plan = worker->plan;
     int64_t first = worker->row_first, count = worker->row_count;
-    int again = 0;
+    int any = 0;
     attune_core_finish_rows(worker, worker->again);
     for (int64_t row = 0; row < count; row++) {
         worker->again[row] |= plan->exact_rows && (worker->rows[row].any || plan->needs_all);
-        again |= worker->again[row];
+        any |= worker->again[row];
     }
-    for (int64_t row = 0; again && row < count; row++)
+    for (int64_t row = 0; any && row < count; row++)
         if (worker->again[row])
-            finish_again(worker, unit, first + row);
+            again(worker, unit, first + row);
 }
 
 static float *partial_at(const struct attune_worker *worker, int64_t unit, int64_t row, int64_t split)
@@ -114,21 +116,28 @@ static void stream_split(struct attune_worker *worker, int64_t unit, int64_t spl
     store_partials(worker, unit, split);
 }
 
-static int merge_row(struct attune_worker *worker, int64_t unit, int64_t row)
+/* The splits of row `row` of all become those of row `at` of the block. */
+static void merge_row(struct attune_worker *worker, int64_t unit, int64_t row, int64_t at)
 {
     const struct attune_plan *plan = worker->plan;
     const float *partial = partial_at(worker, unit, row, 0);
     int any = 0;
     for (int64_t split = 0; split < plan->splits; split++)
         any |= partial[split * plan->partial_stride + PARTIAL_ANY] != 0;
-    worker->rows[0].any = any;
+    worker->rows[at].any = any;
     struct attune_merge_args merge = {.parts = plan->splits, .row_max = partial + PARTIAL_MAX,
                                       .row_sum = partial + PARTIAL_SUM, .factor = plan->factor,
                                       .stat_stride = plan->partial_stride,
                                       .o = partial + PARTIAL_OUT, .o_stride = plan->partial_stride,
-                                      .e = plan->shape.e, .out_max = worker->max,
-                                      .out_sum = worker->sum, .out_o = worker->out};
+                                      .e = plan->shape.e, .out_max = worker->max + at,
+                                      .out_sum = worker->sum + at, .out_o = worker->out + at * plan->ldo};
     plan->kernel.merge(&merge);
+}
+
+/* One row, loaded alone. */
+static int merge_and_finish(struct attune_worker *worker, int64_t unit, int64_t row)
+{
+    merge_row(worker, unit, row, 0);
     return attune_core_finish(worker, 0, worker->max[0], worker->sum[0], worker->out);
 }
 
@@ -141,7 +150,7 @@ static void merge_again(struct attune_worker *worker, int64_t unit, int64_t row)
         for (int64_t split = 0; split < plan->splits; split++)
             stream_split(worker, unit, split);
         worker->careful = 0;
-        if (merge_row(worker, unit, row))
+        if (merge_and_finish(worker, unit, row))
             return;
     }
     attune_core_exact_row(worker, 0);
@@ -151,7 +160,7 @@ static void merge_split_row(struct attune_worker *worker, int64_t unit, int64_t 
 {
     const struct attune_plan *plan = worker->plan;
     attune_core_load_rows(worker, unit, row, 1);
-    if (!merge_row(worker, unit, row) ||
+    if (!merge_and_finish(worker, unit, row) ||
         (plan->exact_rows && (worker->rows[0].any || plan->needs_all)))
         merge_again(worker, unit, row);
 }
@@ -168,18 +177,10 @@ void attune_core_merge_work(void *argument, int32_t index, int32_t workers)
         merge_split_row(&worker, at / plan->rows, at % plan->rows);
 }
 
-/* Pairs that a q block of sequence b scores, roughly: from its first and last row, whose limits bound
- * the others'. */
+/* A q block of sequence b, as the plan shares them out. */
 static double block_cost(const struct attune_execution *execution, int64_t b, int64_t block)
 {
-    const struct attune_plan *plan = execution->plan;
-    int64_t from = block * plan->tiles.q_block, first, last, first_again, last_again;
-    int64_t rows = least(plan->tiles.q_block, plan->rows - from);
-    attune_shape_attended(&plan->shape, execution->args, b, from % plan->shape.t_q, &first, &last);
-    attune_shape_attended(&plan->shape, execution->args, b, (from + rows - 1) % plan->shape.t_q,
-                          &first_again, &last_again);
-    double keys = (double)(last - first + last_again - first_again) / 2;
-    return (double)rows * ((keys > 0 ? keys : 0) + 16);
+    return attune_plan_block_cost(execution->plan, execution->args, b, execution->plan->tiles.q_block, block);
 }
 
 static double sequence_cost(const struct attune_execution *execution, int64_t b)
@@ -227,11 +228,11 @@ static int64_t item_at(const struct attune_execution *execution, int64_t items, 
 /* All splits of a block by one worker: the same bits without another hand-over. */
 static void run_gathered(struct attune_worker *worker, int64_t unit)
 {
-    const int64_t first = worker->row_first, count = worker->row_count;
     for (int64_t split = 0; split < worker->plan->splits; split++)
         stream_split(worker, unit, split);
-    for (int64_t row = first; row < first + count; row++)
-        merge_split_row(worker, unit, row);
+    for (int64_t at = 0; at < worker->row_count; at++)
+        merge_row(worker, unit, worker->row_first + at, at);
+    finish_block(worker, unit, merge_again);
 }
 
 static void run_items(struct attune_worker *worker, int64_t first, int64_t end)
@@ -248,7 +249,7 @@ static void run_items(struct attune_worker *worker, int64_t first, int64_t end)
             stream_split(worker, unit, split);
         } else {
             attune_core_stream(worker, 0, plan->shape.t_k);
-            finish_block(worker, unit);
+            finish_block(worker, unit, finish_again);
         }
     }
 }
@@ -274,8 +275,9 @@ static void run_weighted(struct attune_worker *worker, int64_t items, int32_t in
     const double started = attune_clock_seconds();
     run_items(worker, item_at(execution, items, (double)begin[index]),
               item_at(execution, items, (double)begin[index + 1]));
-    attune_shares_note(plan->shares, index, begin[index + 1] - begin[index],
-                       attune_clock_seconds() - started);
+    if (!execution->alone)
+        attune_shares_note(plan->shares, index, begin[index + 1] - begin[index],
+                           attune_clock_seconds() - started);
 }
 
 void attune_core_work(void *argument, int32_t index, int32_t workers)

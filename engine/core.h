@@ -28,6 +28,7 @@ struct attune_execution {
     struct attune_sink_view out, alignments, lse, scores;
     const struct attune_step *step; /* the step being run */
     char *prepared;                 /* being written by attune_plan_prepare() */
+    int32_t alone;                  /* nobody is woken for it: the caller does every worker's part */
     _Atomic int failed;             /* a projection did not get its memory */
     _Atomic int32_t claimed;        /* pieces of the core's work that workers have taken */
 };
@@ -89,7 +90,7 @@ static inline const float *attune_view_floats(const struct attune_execution *exe
     return (const float *)attune_view_base(execution, view);
 }
 
-/* steps.c: runs one step's share of a worker. */
+/* steps.c: runs one step's share of a worker; the only one's, where a step is too small to be shared. */
 void attune_step_work(void *argument, int32_t worker, int32_t workers);
 /* steps_weights.c */
 void attune_step_fold(const struct attune_execution *execution, const struct attune_step *step);

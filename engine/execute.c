@@ -154,17 +154,19 @@ static void open_execution(struct attune_execution *execution, const struct attu
 
 static void run_team(struct attune_execution *execution, attune_work_fn *work)
 {
+    static const struct attune_team_options alone = {.alone = 1};
     const struct attune_plan *plan = execution->plan;
-    attune_team_run(&plan->context->team, plan->workers, work, execution);
+    attune_team_run(execution->alone ? &alone : &plan->context->team, plan->workers, work, execution);
 }
 
 /* A step that cannot be shared is done at once, by the caller: waking others would take longer than it. */
 static void run_step(struct attune_execution *execution, const struct attune_step *step)
 {
-    const struct attune_plan *plan = execution->plan;
-    const int alone = step->kind == ATTUNE_STEP_FOLD || step->kind == ATTUNE_STEP_COMPOSE;
     execution->step = step;
-    attune_team_run(&plan->context->team, alone ? 1 : plan->workers, attune_step_work, execution);
+    if (attune_step_is_shared(step))
+        run_team(execution, attune_step_work);
+    else
+        attune_team_run(&execution->plan->context->team, 1, attune_step_work, execution);
 }
 
 /* Steps on the key side only, on the other side only, or all. */
@@ -207,6 +209,7 @@ enum attune_status attune_plan_execute(const struct attune_plan *plan, const str
         return status;
     struct attune_execution execution;
     open_execution(&execution, plan, args);
+    execution.alone = plan->brief > 0 && !attune_team_is_awake(&plan->context->team, plan->workers, plan->brief);
     status = run_steps(&execution, plan->shape.prepared ? OTHER_STEPS : ALL_STEPS);
     if (status != ATTUNE_OK)
         return status;

@@ -181,6 +181,7 @@ struct attune_plan {
     int32_t needs_all;     /* raw scores are asked for: no tile is skipped */
 
     int32_t workers;
+    int64_t brief;                 /* nanoseconds by one, where waking others would take longer; else 0 */
     enum attune_schedule schedule; /* how items come to workers; never MODEL */
     struct attune_shares *shares;  /* of ATTUNE_SCHEDULE_WEIGHTED; changed by executions */
     size_t dealt;                  /* offset of workers + 1 floats: where shares begin */
@@ -252,8 +253,14 @@ enum attune_status attune_plan_lacks(const struct attune_plan *plan, enum attune
 void attune_plan_write_header(struct attune_plan *plan);
 /* plan_layout.c: how scores are scaled, and who has to see them: follows from the problem alone. */
 void attune_plan_resolve_scales(struct attune_plan *plan);
+/* steps.c: whether all workers run a step. */
+int attune_step_is_shared(const struct attune_step *step);
 /* plan_workers.c: workers, their schedule, and the q block and strip that suit their number. */
 void attune_plan_size_workers(struct attune_plan *plan);
+/* Pairs that a q block of sequence b scores, roughly: from its first and last row, whose limits bound the
+ * others'. `args` holds the lengths, where there are any. */
+double attune_plan_block_cost(const struct attune_plan *plan, const struct attune_args *args, int64_t b,
+                              int64_t q_block, int64_t block);
 /* plan_layout.c: sizes of blocks, splits and memory. */
 enum attune_status attune_plan_lay_out(struct attune_plan *plan, size_t lowered_bytes);
 

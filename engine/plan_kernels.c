@@ -38,22 +38,14 @@ enum attune_status attune_plan_lacks(const struct attune_plan *plan, enum attune
             TAKE(OP, member, plan->choice.kernel[ATTUNE_OP_##OP]);                                 \
     } while (0)
 
-/* The fused kernel stands in for the three where nothing has to see the scores and it gives their bits:
- * panels as wide as its own, sums in two chains. */
+/* The fused kernel stands in for the three where nothing has to see the scores. */
 static void choose_tile(struct attune_plan *plan)
 {
-    const struct attune_kernel *score = plan->kernel.row[ATTUNE_OP_SCORE_DOT];
-    const struct attune_kernel *softmax = plan->kernel.row[ATTUNE_OP_SOFTMAX];
-    const struct attune_kernel *wsum = plan->kernel.row[ATTUNE_OP_WSUM], *kernel = NULL;
-    if (score == NULL || wsum == NULL || softmax->terms != 2 || plan->shown || plan->needs_all)
+    const struct attune_kernel *kernel = attune_model_tile(&plan->asked, &plan->choice);
+    if (kernel == NULL || plan->shown || plan->needs_all)
         return;
-    while ((kernel = attune_model_next(&plan->asked, ATTUNE_OP_TILE, kernel)) != NULL)
-        if (kernel->width == score->width && kernel->width == wsum->width &&
-            attune_model_fuses(&plan->asked, kernel)) {
-            plan->kernel.row[ATTUNE_OP_TILE] = kernel;
-            plan->kernel.tile = kernel->run.tile;
-            return;
-        }
+    plan->kernel.row[ATTUNE_OP_TILE] = kernel;
+    plan->kernel.tile = kernel->run.tile;
 }
 
 enum attune_status attune_plan_choose_core(struct attune_plan *plan)

@@ -246,6 +246,11 @@ static void project_rows(struct attune_execution *execution, const struct attune
     }
 }
 
+int attune_step_is_shared(const struct attune_step *step)
+{
+    return step->kind != ATTUNE_STEP_FOLD && step->kind != ATTUNE_STEP_COMPOSE;
+}
+
 void attune_step_work(void *argument, int32_t worker, int32_t workers)
 {
     struct attune_execution *execution = argument;

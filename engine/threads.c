@@ -54,6 +54,7 @@ static _Atomic int forked; /* a child process has none of the threads */
 static struct post posts[TEAM_LIMIT];
 static struct job job;
 static _Atomic uint32_t pending, caller_sleeping;
+static _Atomic int64_t last_brief; /* when brief work last met a sleeping team */
 /* Written under `busy`. */
 static int started, exhausted;
 static int32_t team_size;
@@ -345,17 +346,23 @@ static void run_index(void *argument, int64_t index)
     run_lane(todo, (int32_t)index);
 }
 
+/* The lane whose core the caller is on. */
+static int32_t lane_here(int32_t lanes, int pin)
+{
+    const int here = pin ? attune_topology_worker_here() : 0;
+    return here >= 0 && here < lanes ? here : 0;
+}
+
 /* Under `busy`. */
 static void run_team(int32_t lanes, int pin, int32_t workers, attune_work_fn *work, void *argument)
 {
     const struct attune_topology *topology = attune_topology_get();
-    int here = pin ? attune_topology_worker_here() : 0;
     job = (struct job){
         .work = work,
         .argument = argument,
         .workers = workers,
         .lanes = lanes,
-        .caller = here >= 0 && here < lanes ? here : 0,
+        .caller = lane_here(lanes, pin),
         .pin = pin,
         .spin = lanes <= topology->allowed,
     };
@@ -388,7 +395,7 @@ void attune_team_run(const struct attune_team_options *options, int32_t workers,
                      attune_work_fn *work, void *argument)
 {
     const int saved = errno;
-    if (workers <= 1) {
+    if (workers <= 1 || options->alone) {
         run_serial(workers, work, argument);
     } else if (options->parallel_for != NULL) {
         struct job todo = {.work = work, .argument = argument, .workers = workers,
@@ -398,6 +405,24 @@ void attune_team_run(const struct attune_team_options *options, int32_t workers,
         run_serial(workers, work, argument);
     }
     errno = saved;
+}
+
+int attune_team_is_awake(const struct attune_team_options *options, int32_t workers, int64_t alone)
+{
+    const int32_t lanes = workers < TEAM_LIMIT ? workers : TEAM_LIMIT;
+    uint32_t asleep = 0;
+    if (lanes <= 1 || options->parallel_for != NULL) {
+        return 1;
+    }
+    const int32_t here = lane_here(lanes, options->pin != 0);
+    for (int32_t lane = 0; lane < lanes; lane++) {
+        asleep |= lane != here ? atomic_load_explicit(&posts[lane].sleeping, memory_order_relaxed) : 0;
+    }
+    if (asleep == 0) {
+        return 1;
+    }
+    const int64_t now = nanoseconds();
+    return now - atomic_exchange_explicit(&last_brief, now, memory_order_relaxed) < SPIN_NANOSECONDS + alone;
 }
 
 int attune_serial_begin(void)

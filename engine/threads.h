@@ -15,6 +15,7 @@ typedef void attune_work_fn(void *argument, int32_t worker, int32_t workers);
 
 struct attune_team_options {
     int32_t pin;
+    int32_t alone;                     /* all workers one after the other in the caller */
     attune_parallel_for *parallel_for; /* the caller's pool; NULL: ours */
     void *parallel_for_user;
 };
@@ -25,6 +26,11 @@ struct attune_team_options {
  * and errno are as before. Thread-safe. */
 void attune_team_run(const struct attune_team_options *options, int32_t workers,
                      attune_work_fn *work, void *argument);
+
+/* Whether work that is done sooner than a thread wakes, after so many nanoseconds by the caller alone, is for
+ * a team of `workers` all the same: its threads still look for work, or would, had it done what came before.
+ * Thread-safe. */
+int attune_team_is_awake(const struct attune_team_options *options, int32_t workers, int64_t alone);
 
 /* Between the two, OpenMP code of others (oneDNN) that the calling thread enters runs in this
  * thread alone, whatever the caller set. Nest freely; cheap. Pass what begin returned. */

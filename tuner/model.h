@@ -30,7 +30,7 @@ struct attune_tiles {
     int64_t kv_split; /* keys of a split, 0: no splits; a multiple of kv_block */
 };
 
-/* kv_block and kv_split depend on width_k, width_v, and the classes of rows and t_k alone. */
+/* kv_block and kv_split depend on the input alone, which says nothing of how many heads or threads there are. */
 void attune_model_tiles(const struct attune_model_input *input, const struct attune_kernel *score,
                         struct attune_tiles *tiles);
 
@@ -54,8 +54,13 @@ enum attune_operation attune_model_complete(const struct attune_model_problem *p
 const struct attune_kernel *attune_model_next(const struct attune_model_problem *problem,
                                               enum attune_operation operation,
                                               const struct attune_kernel *previous);
-/* Whether one kernel for score, softmax and sum is faster than three. */
-int attune_model_fuses(const struct attune_model_problem *problem, const struct attune_kernel *tile);
+/* The kernel for score, softmax and sum at once that stands in for the three of a complete choice where it
+ * gives their bits and is faster; NULL: none. */
+const struct attune_kernel *attune_model_tile(const struct attune_model_problem *problem,
+                                              const struct attune_choice *choice);
+/* Cycles that a complete choice takes one core for the rows that share keys; with `tile` for the three. */
+double attune_model_cycles(const struct attune_model_problem *problem, const struct attune_choice *choice,
+                           const struct attune_kernel *tile);
 /* Rows that share keys up to which float32 values are read where they lie, in panels too. */
 #define ATTUNE_MODEL_DIRECT_ROWS 32
 /* The kernel of a complete choice that makes the scores. */

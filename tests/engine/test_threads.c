@@ -190,6 +190,31 @@ static void record_thread(void *argument, int32_t worker, int32_t workers)
     ((pthread_t *)argument)[worker] = pthread_self();
 }
 
+Test(threads, alone_is_in_the_caller)
+{
+    const struct attune_team_options alone = {.pin = 1, .alone = 1};
+    pthread_t ran[7];
+    attune_team_run(&plain, 4, record_thread, ran);
+    attune_team_run(&alone, 7, record_thread, ran);
+    for (int i = 0; i < 7; i++)
+        cr_assert(pthread_equal(ran[i], pthread_self()), "worker %d", i);
+    run_and_check(&alone, 5);
+}
+
+/* An hour of work by the caller alone before makes any call one that soon follows; an hour less than none
+ * makes none. */
+Test(threads, a_team_falls_asleep_and_is_asked_for_again)
+{
+    const int64_t hour = INT64_C(3600000000000);
+    run_and_check(&plain, 4);
+    for (int i = 0; i < 5000 && attune_team_is_awake(&plain, 4, -hour); i++)
+        usleep(1000);
+    cr_assert_not(attune_team_is_awake(&plain, 4, -hour), "it never sleeps");
+    cr_assert(attune_team_is_awake(&plain, 4, hour), "work came a moment ago");
+    cr_assert(attune_team_is_awake(&plain, 1, -hour), "one worker waits for nobody");
+    run_and_check(&plain, 4);
+}
+
 Test(threads, serial_inside_a_parallel_region)
 {
     pthread_t ran[2][4];
