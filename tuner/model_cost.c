@@ -11,10 +11,10 @@
 #include "arch/cpu.h"
 #include "tuner/model.h"
 
-/* A tile's FMA, the loads beside them (a tile of 16 x 1, with its 17 loads for 16 FMA, ran at 67 % of the
+/* A tile's FMA, the loads beside them (a tile of 16 x 1, with its 17 loads for 16 FMA, runs at 88 % of the
  * peak), and the wait for the term before. A line asked for ahead takes a part of a load. */
 #define FMA_A_CYCLE 2.0
-#define LOADS_A_CYCLE 1.4
+#define LOADS_A_CYCLE 2.0
 #define FMA_LATENCY 5.0
 #define ASK_LOADS 0.5
 /* A vector of sums that starts from memory, is scaled and goes back; a vector that only goes there. */
@@ -48,7 +48,7 @@
  * fused kernel; a last vector that is padded, by the others. */
 #define ROW_CYCLES 60.0
 #define LIMIT_CYCLES 10.0
-#define HIDE_CYCLES 15.0
+#define HIDE_CYCLES 18.0
 #define PAD_CYCLES 18.0
 /* Rows that share keys are made ready, and leave their results. */
 #define UNIT_CYCLES 400.0
@@ -107,14 +107,16 @@ static double widening(const struct attune_kernel *by_rows)
 
 /* ---- Scores. ---- */
 
-static double panels_of_dot(const struct attune_kernel *score, struct strip strip, int64_t d)
+/* Whole panels, but that a full strip of a fused kernel takes only the vectors that hold its keys. */
+static double panels_of_dot(const struct attune_kernel *score, struct strip strip, int64_t d, int fused)
 {
     const double vectors = (double)score->width / score->lanes;
     const int64_t full = strip.rows / score->rows, left = strip.rows % score->rows;
     double cycles = (double)full * (double)d * step_cycles(score->rows, vectors, 0);
     if (left > 0)
         cycles += (double)d * step_cycles((double)left, vectors, 0);
-    return (double)ceil_div(strip.keys, score->width) *
+    const int64_t step = fused && left == 0 ? score->lanes : score->width;
+    return (double)round_up(strip.keys, step) / (double)score->width *
            (cycles + STORE_CYCLES * vectors * (double)strip.rows);
 }
 
@@ -222,7 +224,7 @@ static double exponentials(const struct count *count, struct strip strip, int fi
     const struct attune_kernel *score = count->score, *wsum = count->wsum;
     if (!count->fused)
         return EXP_CYCLES * (double)strip.rows * vectors_of(strip.keys, score);
-    const double vectors = (double)strip.rows * vectors_of(round_up(strip.keys, score->width), score);
+    const double vectors = (double)strip.rows * vectors_of(strip.keys, score);
     const double places = (double)(strip.keys / 8 * 4) * (double)(count->problem->key.e / wsum->width);
     const double riding = first ? 0 : fmin(vectors, places);
     return RIDE_CYCLES * riding + WAIT_CYCLES * (vectors - riding);
@@ -235,7 +237,7 @@ static double row_cycles(const struct count *count, struct strip strip)
     const int limited = mask == ATTUNE_KEY_CAUSAL || mask == ATTUNE_KEY_WINDOW;
     double a_row = ROW_CYCLES + (limited ? LIMIT_CYCLES : 0);
     if (count->fused)
-        a_row += limited || strip.keys % count->score->width != 0 ? HIDE_CYCLES : 0;
+        a_row += limited || strip.keys % count->score->lanes != 0 ? HIDE_CYCLES : 0;
     else
         a_row += strip.keys % count->score->lanes != 0 ? PAD_CYCLES : 0;
     return a_row * (double)strip.rows + GROUP_CYCLES * (double)round_up(strip.rows, count->score->lanes);
@@ -268,7 +270,7 @@ static double strip_cycles(const struct count *count, struct strip strip, int fi
     const double all = 4.0 * (double)problem->t_k * (double)(key->d + key->e);
     const int far = all > 1.5 * (double)problem->topology->l2.size;
     const int comes = all > (double)problem->topology->l1d.size;
-    double scores = score->operation == ATTUNE_OP_SCORE_DOT    ? panels_of_dot(score, strip, key->d)
+    double scores = score->operation == ATTUNE_OP_SCORE_DOT    ? panels_of_dot(score, strip, key->d, count->fused)
                     : score->operation == ATTUNE_OP_SCORE_ROWS ? rows_of_dot(score, strip, key->d)
                     : score->operation == ATTUNE_OP_LSTM
                         ? steps_of_lstm(score, strip, key->n, key->a)
