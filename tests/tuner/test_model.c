@@ -141,7 +141,7 @@ Test(model, splits_are_whole_blocks_that_two_share)
             cr_expect_eq(choice.kv_split % choice.kv_block, 0);
             cr_expect_eq(choice.kv_block % ATTUNE_KEY_STEP, 0);
             cr_expect_gt(splits, 1);
-            cr_expect(half >= 0.4 * (double)t_k && half <= 0.67 * (double)t_k, "%d keys in splits of %d", (int)t_k,
+            cr_expect(5 * half >= 2 * t_k && 3 * half <= 2 * t_k + 3 * ATTUNE_KEY_STEP, "%d keys in splits of %d", (int)t_k,
                       choice.kv_split);
         }
 }
