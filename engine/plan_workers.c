@@ -7,7 +7,7 @@
 
 /* Cycles of work that another worker must have for each time that work is handed over, which takes 0.2 to 1
  * microseconds between two cores that look for it, as they are near each other or not. */
-#define CYCLES_A_WORKER 3500.0
+#define CYCLES_A_WORKER 2500.0
 /* What it takes a thread to wake that sleeps: 25 microseconds. */
 #define WAKE_CYCLES 100000.0
 #define CYCLES_A_NANOSECOND 4.0
