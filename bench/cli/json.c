@@ -78,13 +78,18 @@ static void *allocate_or_leave(size_t size)
     exit(attune_trouble_report(&trouble, NULL, NULL));
 }
 
+void attune_json_guard(void)
+{
+    json_set_alloc_funcs(allocate_or_leave, free);
+}
+
 json_t *attune_json_parse(const char *text, size_t length, const char *what,
                           struct attune_trouble *trouble)
 {
     json_error_t error;
     json_t *object;
 
-    json_set_alloc_funcs(allocate_or_leave, free);
+    attune_json_guard();
     object = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     if (object == NULL) {
         syntax_trouble(text, length, what, &error, trouble);

@@ -12,6 +12,8 @@
 
 #include "bench/cli/command.h"
 
+/* From now on a process that has no memory for JSON says so and ends, exit code 4. */
+void attune_json_guard(void);
 /* The object that `text` holds; NULL after filling *trouble, whose text begins with `what`. */
 json_t *attune_json_parse(const char *text, size_t length, const char *what,
                           struct attune_trouble *trouble);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench/cli/json.h"
 #include "bench/cli/options.h"
 #include "bench/cli/output.h"
 
@@ -108,6 +109,7 @@ int main(int argc, char **argv)
 
     keep_standard_streams();
     catch_interruptions();
+    attune_json_guard();
     (void)signal(SIGXFSZ, SIG_IGN); /* a file over the limit is a write that failed, and is told so */
     if (attune_options_next(&usage, argc, argv, &code) != ATTUNE_OPTIONS_END)
         return finish_output(code);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * memory COMMAND FILE...: every allocation fails in turn, once alone and once with all that follow,
- * in a whole life of every mechanism through the public API and in `COMMAND run FILE`. A call then
+ * memory COMMAND STRIDE FILE RESULTS: every allocation fails in turn, once alone and once with all that follow,
+ * in a whole life of every mechanism through the public API, every STRIDE-th in `COMMAND run FILE`, and
+ * some of those of commands that read. A call then
  * succeeds with the same bits or fails with ATTUNE_ERROR_NO_MEMORY, and nothing is leaked; the
  * command succeeds or says in one line that memory is short, with exit code 4, and leaves no file.
  */
@@ -182,8 +183,7 @@ struct outcome {
     char text[4096]; /* what it said on stderr */
 };
 
-static void become(const char *command, const char *file, const char *result, long at, int onward,
-                   int err, int count)
+static void become(char *const *words, long at, int onward, int err, int count)
 {
     char number[32], descriptor[32];
     snprintf(number, sizeof number, "%ld", at);
@@ -195,7 +195,7 @@ static void become(const char *command, const char *file, const char *result, lo
         setenv("ATTUNE_FAULT_ONWARD", "1", 1);
     dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
     dup2(err, STDERR_FILENO);
-    execl(command, "attune", "run", file, "--check", "--threads", "2", "-o", result, (char *)NULL);
+    execv(words[0], words);
     _exit(127);
 }
 
@@ -209,8 +209,8 @@ static void read_all(int fd, char *text, size_t size)
     close(fd);
 }
 
-static void run_command(const char *command, const char *file, const char *result, long at,
-                        int onward, struct outcome *outcome)
+/* `words` begin with the command's path and end with NULL. */
+static void run_command(char *const *words, long at, int onward, struct outcome *outcome)
 {
     int err[2], count[2], status = 0;
     char number[64];
@@ -219,7 +219,7 @@ static void run_command(const char *command, const char *file, const char *resul
     fflush(NULL);
     const pid_t child = fork();
     if (child == 0)
-        become(command, file, result, at, onward, err[1], count[1]);
+        become(words, at, onward, err[1], count[1]);
     close(err[1]);
     close(count[1]);
     read_all(err[0], outcome->text, sizeof outcome->text);
@@ -235,24 +235,59 @@ static int is_one_line(const char *text)
     return length > 1 && strchr(text, '\n') == text + length - 1;
 }
 
-static void fail_command(const char *command, const char *file, long stride)
+/* Fine, or a line that says why not. */
+static int is_told(const struct outcome *outcome)
+{
+    return outcome->code == 0 ||
+           (outcome->code == 4 && is_one_line(outcome->text) && strstr(outcome->text, "memory"));
+}
+
+/* A command that writes no file, at some of its allocations. */
+static void fail_words(char *const *words)
+{
+    enum { TIMES = 40 };
+    struct outcome outcome;
+    run_command(words, 0, 0, &outcome);
+    EXPECT(outcome.code == 0 && outcome.count > 0, "%s: exit %d, %s", words[1], outcome.code,
+           outcome.text);
+    const long count = outcome.count, stride = count / TIMES + 1;
+    for (long at = 1; at <= count; at += stride)
+        for (int onward = 0; onward < 2; onward++) {
+            run_command(words, at, onward, &outcome);
+            EXPECT(is_told(&outcome), "%s, allocation %ld of %ld: exit %d, stderr: %s", words[1], at, count,
+                   outcome.code, outcome.text);
+        }
+    printf("%s: %ld allocations, every %ld-th\n", words[1], count, stride);
+}
+
+static void fail_readers(char *command, char *file, char *results)
+{
+    char *const lines[][6] = {{command, "compare", "--json", results, results},
+                              {command, "report", "-o", "-", results},
+                              {command, "info", "--json"},
+                              {command, "picture", file}};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        fail_words(lines[i]);
+}
+
+static void fail_command(char *command, char *file, long stride)
 {
     char folder[] = "/tmp/attune-fault-XXXXXX", result[64];
     struct outcome outcome;
     if (!mkdtemp(folder))
         abort();
     snprintf(result, sizeof result, "%s/result", folder);
-    run_command(command, file, result, 0, 0, &outcome);
+    char *const words[] = {command, "run", file, "--check", "--threads", "2", "-o", result, NULL};
+    run_command(words, 0, 0, &outcome);
     EXPECT(outcome.code == 0 && outcome.count > 0, "%s: exit %d, %s", file, outcome.code,
            outcome.text);
     const long count = outcome.count;
     unlink(result);
     for (long at = 1; at <= count; at += stride)
         for (int onward = 0; onward < 2; onward++) {
-            run_command(command, file, result, at, onward, &outcome);
+            run_command(words, at, onward, &outcome);
             const int there = access(result, F_OK) == 0;
-            EXPECT((outcome.code == 0 && there) ||
-                       (outcome.code == 4 && is_one_line(outcome.text) && strstr(outcome.text, "memory")),
+            EXPECT(is_told(&outcome) && (outcome.code == 4 || there),
                    "%s, allocation %ld of %ld%s: exit %d, stderr: %s", file, at, count,
                    onward ? " and all after it" : "", outcome.code, outcome.text);
             unlink(result);
@@ -264,11 +299,13 @@ static void fail_command(const char *command, const char *file, long stride)
 
 int main(int argc, char **argv)
 {
+    if (argc != 5)
+        return 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
     fail_first_context();
     fail_mechanisms();
-    for (int i = 3; i < argc; i++)
-        fail_command(argv[1], argv[i], atol(argv[2]));
+    fail_command(argv[1], argv[3], atol(argv[2]));
+    fail_readers(argv[1], argv[3], argv[4]);
     printf("%d passed, %d failed\n", passed, failed);
     return failed != 0;
 }
