@@ -411,16 +411,13 @@ int attune_team_is_awake(const struct attune_team_options *options, int32_t work
 {
     const int32_t lanes = workers < TEAM_LIMIT ? workers : TEAM_LIMIT;
     uint32_t asleep = 0;
-    if (lanes <= 1 || options->parallel_for != NULL) {
+    if (lanes <= 1 || options->parallel_for != NULL)
         return 1;
-    }
     const int32_t here = lane_here(lanes, options->pin != 0);
-    for (int32_t lane = 0; lane < lanes; lane++) {
+    for (int32_t lane = 0; lane < lanes; lane++)
         asleep |= lane != here ? atomic_load_explicit(&posts[lane].sleeping, memory_order_relaxed) : 0;
-    }
-    if (asleep == 0) {
+    if (asleep == 0)
         return 1;
-    }
     const int64_t now = nanoseconds();
     return now - atomic_exchange_explicit(&last_brief, now, memory_order_relaxed) < SPIN_NANOSECONDS + alone;
 }
