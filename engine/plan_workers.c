@@ -74,12 +74,12 @@ static double work_of(const struct attune_plan *plan)
                attune_model_cycles(&plan->asked, &plan->choice, plan->kernel.row[ATTUNE_OP_TILE]);
 }
 
-static int64_t count_workers(const struct attune_plan *plan, int64_t tile_rows)
+static int64_t count_workers(const struct attune_plan *plan, double work, int64_t tile_rows)
 {
     const struct attune_shape *shape = &plan->shape;
     const int32_t projections = count_projections(plan);
     const double useful =
-        work_of(plan) / (CYCLES_A_WORKER * (count_rounds(plan) + WORK_A_PROJECTION * projections));
+        work / (CYCLES_A_WORKER * (count_rounds(plan) + WORK_A_PROJECTION * projections));
     int64_t workers = plan->context->threads;
     if (plan->parallel.threads > 0)
         workers = least(workers, plan->parallel.threads);
@@ -199,18 +199,18 @@ static int64_t balanced_block(const struct attune_plan *plan, int64_t tile_rows,
 
 /* Whether each worker takes all splits of a block: what it then has too much costs less than handing over the
  * merge does. */
-static int gathers(const struct attune_plan *plan, int64_t workers)
+static int gathers(const struct attune_plan *plan, double work, int64_t workers)
 {
     if (plan->splits == 1 || plan->shape.b * plan->shape.g * plan->rows == 0)
         return 0;
     const struct blocks blocks = cut(plan, plan->tiles.q_block);
     const double more = heaviest(&blocks, 1, workers) - heaviest(&blocks, plan->splits, workers);
-    return more * work_of(plan) / (blocks.taken * (double)(plan->shape.b * plan->shape.g)) < CYCLES_A_WORKER;
+    return more * work / (blocks.taken * (double)(plan->shape.b * plan->shape.g)) < CYCLES_A_WORKER;
 }
 
-static int64_t brief_of(const struct attune_plan *plan)
+static int64_t brief_of(double work, int32_t workers)
 {
-    const double work = work_of(plan), saved = work * (plan->workers - 1) / plan->workers;
+    const double saved = work * (workers - 1) / workers;
     return saved < WAKE_CYCLES ? (int64_t)(work / CYCLES_A_NANOSECOND) + 1 : 0;
 }
 
@@ -230,18 +230,19 @@ void attune_plan_size_workers(struct attune_plan *plan)
     const struct attune_shape *shape = &plan->shape;
     const struct attune_kernel *kernel = attune_choice_score(&plan->choice, (int32_t)shape->kind);
     const int64_t tile_rows = kernel->rows > 0 ? kernel->rows : 1, rows = plan->rows > 0 ? plan->rows : 1;
+    const double work = work_of(plan);
     struct attune_tiles *tiles = &plan->tiles;
     plan->uneven = shape->problem.causal != ATTUNE_CAUSAL_NONE ||
                    shape->problem.window_left >= 0 || shape->problem.window_right >= 0 ||
                    attune_given(shape, ATTUNE_IN_KEY_LENGTHS) ||
                    attune_given(shape, ATTUNE_IN_QUERY_LENGTHS);
     tiles->q_block = least(tiles->q_block, rows);
-    plan->workers = (int32_t)count_workers(plan, tile_rows);
+    plan->workers = (int32_t)count_workers(plan, work, tile_rows);
     if (plan->workers > 1 && shape->b * shape->g * plan->rows > 0)
         tiles->q_block = balanced_block(plan, tile_rows, plan->workers);
     tiles->strip = least(tiles->strip, tiles->q_block);
-    plan->gathered = gathers(plan, plan->workers);
-    plan->brief = brief_of(plan);
+    plan->gathered = gathers(plan, work, plan->workers);
+    plan->brief = brief_of(work, plan->workers);
     plan->q_blocks = ceil_div(rows, tiles->q_block);
     choose_schedule(plan);
 }

@@ -11,10 +11,10 @@
 
 enum { DOT_ROWS = 16, DOT_VECTORS = 4 };
 
-/* rows x (vectors * VLANES) scores against those lanes of a panel of `width`. Bound: rows * vectors FMA against vectors + rows loads a term: two
- * loads a cycle keep two FMA units busy wherever that is at most rows * vectors, as in 6 x 2 (12, 8)
- * and 4 x 3 (12, 7); the 12 chains cover 4 to 5 cycles of latency. `peak`, where it is given, takes the
- * maximum of each row lane by lane; a NaN is dropped there. */
+/* rows x (vectors * VLANES) scores against those lanes of a panel of `width`. Bound: rows * vectors FMA
+ * against vectors + rows loads a term: two loads a cycle keep two FMA units busy wherever that is at most
+ * rows * vectors, as in 6 x 2 (12, 8) and 4 x 3 (12, 7); the 12 chains cover 4 to 5 cycles of latency.
+ * `peak`, where it is given, takes the maximum of each row lane by lane; a NaN is dropped there. */
 VINLINE void dot_tile(const struct attune_score_dot_args *args, const float *q, const float *panel,
                       float *s, const int rows, const int vectors, const int width, vf *peak)
 {

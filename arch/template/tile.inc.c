@@ -97,7 +97,8 @@ VINLINE void tile_panel(const struct attune_tile_args *args, const struct tile_s
                         int whole, const int rows, const int vectors, const int width, vf *part)
 {
     const struct attune_score_dot_args dot = {.ldq = args->ldq, .d = args->d, .lds = args->lds};
-    const float *q = args->q + strip->row * args->ldq, *panel = args->k + j / width * width * args->d + j % width;
+    const float *q = args->q + strip->row * args->ldq;
+    const float *panel = args->k + j / width * width * args->d + j % width;
     float *s = strip->s + j - strip->low;
     if (whole) {
         dot_tile(&dot, q, panel, s, rows, vectors, width, part);

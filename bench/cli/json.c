@@ -89,7 +89,6 @@ json_t *attune_json_parse(const char *text, size_t length, const char *what,
     json_error_t error;
     json_t *object;
 
-    attune_json_guard();
     object = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     if (object == NULL) {
         syntax_trouble(text, length, what, &error, trouble);
